@@ -1,0 +1,64 @@
+"""Public recordings of neurons listening to sound, as tables and as a (stimulus, neuron) grid.
+
+Names are imported when first used: ``import deepstrf_hf`` loads neither torch nor datasets.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from deepstrf_hf._version import __version__
+
+if TYPE_CHECKING:
+    from deepstrf_hf.build import build
+    from deepstrf_hf.builder import CorpusBuilder
+    from deepstrf_hf.grid.collate import neural_collate
+    from deepstrf_hf.grid.dataset import NeuralDataset
+    from deepstrf_hf.grid.load import load
+    from deepstrf_hf.hub import push
+    from deepstrf_hf.plots import inspect
+    from deepstrf_hf.registry import corpus_names, load_builder
+    from deepstrf_hf.report import BuildReport
+    from deepstrf_hf.rows import rows
+
+_HOME = {
+    "BuildReport": "report",
+    "CorpusBuilder": "builder",
+    "NeuralDataset": "grid.dataset",
+    "build": "build",
+    "corpus_names": "registry",
+    "inspect": "plots",
+    "load": "grid.load",
+    "load_builder": "registry",
+    "neural_collate": "grid.collate",
+    "push": "hub",
+    "rows": "rows",
+}
+
+__all__ = [
+    "BuildReport",
+    "CorpusBuilder",
+    "NeuralDataset",
+    "__version__",
+    "build",
+    "corpus_names",
+    "inspect",
+    "load",
+    "load_builder",
+    "neural_collate",
+    "push",
+    "rows",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"deepstrf_hf.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

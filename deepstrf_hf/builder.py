@@ -1,0 +1,182 @@
+"""The base of all corpus builders: from a declaration and a walk over raw files to tables."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import datasets
+
+from deepstrf_hf.build_log import BuildLog
+from deepstrf_hf.config import CorpusConfig
+from deepstrf_hf.corpus import Cohort, Corpus
+from deepstrf_hf.errors import DataDirectoryError
+from deepstrf_hf.raw_tree import RawTree
+from deepstrf_hf.recording import Part, Recording
+from deepstrf_hf.tables import SUFFIX, TABLES, RowEncoder
+from deepstrf_hf.tally import NeuronTally
+from deepstrf_hf.walk import stimulus_blocks
+
+
+class CorpusBuilder(datasets.GeneratorBasedBuilder):
+    """Base of a corpus's builder. Subclasses declare ``CORPUS`` and ``LANDMARKS`` and code `recordings`.
+
+    People who know ``datasets`` use it as any builder::
+
+        builder = Ns1("a1", data_dir="raw/ns1")
+        builder.download_and_prepare()
+        rows = builder.as_dataset("train")
+
+    `deepstrf_hf.build` writes the same rows as the tuned Parquet that goes to the Hub.
+    """
+
+    CORPUS: ClassVar[Corpus]
+    LANDMARKS: ClassVar[tuple[str, ...]] = ()
+    """Raw files without which a directory is not this corpus."""
+    BUILDER_CONFIG_CLASS = CorpusConfig
+    config: CorpusConfig
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.VERSION = datasets.Version(cls.CORPUS.version)
+        cls.BUILDER_CONFIGS = [
+            cls.BUILDER_CONFIG_CLASS(
+                name=cohort.name + SUFFIX[table],
+                version=cls.VERSION,
+                description=cohort.description,
+                cohort=cohort.name,
+                table=table,
+            )
+            for cohort in cls.CORPUS.cohorts
+            for table in TABLES
+        ]
+
+    @classmethod
+    def default_config(cls, cohort: str) -> CorpusConfig:
+        """Return the published configuration of a cohort's main table.
+
+        Raises
+        ------
+        UnknownNameError
+            No such cohort.
+        """
+        name = cls.CORPUS.cohort(cohort).name
+        return next(config for config in cls.BUILDER_CONFIGS if config.name == name)
+
+    # What a corpus codes ------------------------------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def recordings(
+        cls, raw: RawTree, cohort: Cohort, config: Any, part: Part, log: BuildLog
+    ) -> Iterator[Recording]:
+        """Walk the raw tree and yield the recordings of one part.
+
+        Stimulus by stimulus in ascending order of ``stim_id``, one `Stimulus` object per stimulus; neurons in any
+        order. Whatever is left out goes into `log`.
+        """
+
+    @classmethod
+    @abstractmethod
+    def raw_files(cls, raw: RawTree, cohort: Cohort, config: Any) -> Sequence[str]:
+        """Return the names of the raw files that a build uses, for the provenance; some may be absent."""
+
+    @classmethod
+    def parts(cls, raw: RawTree, cohort: Cohort, config: Any) -> Sequence[Part]:
+        """Return the pieces that can be built independently, in order; one by default."""
+        return [Part("all")]
+
+    # What the base derives ----------------------------------------------------------------------------------------
+
+    @classmethod
+    def open_raw(cls, data_dir: str | None) -> RawTree:
+        """Open the raw directory.
+
+        Raises
+        ------
+        DataDirectoryError
+            None given, or it does not hold the corpus.
+        """
+        if data_dir is None:
+            raise DataDirectoryError(
+                f"The builder of {cls.CORPUS.name} needs the directory of the raw files",
+                field="data_dir",
+                expected=", ".join(cls.LANDMARKS),
+                mend=f"pass data_dir=...; the files are at {cls.CORPUS.homepage}",
+            )
+        return RawTree(data_dir, cls.CORPUS.name, cls.LANDMARKS)
+
+    @classmethod
+    def encoder(cls, config: CorpusConfig) -> RowEncoder:
+        """Return what turns recordings of a configuration into rows."""
+        cohort = cls.CORPUS.cohort(config.cohort)
+        return RowEncoder(cls.CORPUS, cohort, config.dt_ms, config.stimulus or cohort.stimulus)
+
+    @classmethod
+    def blocks(
+        cls, raw: RawTree, config: CorpusConfig, part: Part, log: BuildLog
+    ) -> Iterator[tuple[str, list[Recording]]]:
+        """Yield (split, all recordings of one stimulus sorted by neuron) of a part."""
+        cohort = cls.CORPUS.cohort(config.cohort)
+        for block in stimulus_blocks(cls.recordings(raw, cohort, config, part, log), part):
+            yield cohort.splits.split_of(block[0].stimulus.stim_id), block
+
+    # The interface of datasets ------------------------------------------------------------------------------------
+
+    def _info(self) -> datasets.DatasetInfo:
+        self.config.check()
+        corpus = self.CORPUS
+        return datasets.DatasetInfo(
+            description=f"{corpus.title}. {self.config.description}",
+            features=self.encoder(self.config).features[self.config.table],
+            homepage=corpus.homepage,
+            citation=corpus.citation,
+            license=f"{corpus.licence.name} ({corpus.licence.url})",
+            version=self.VERSION,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        raw = self.open_raw(self.config.data_dir)
+        cohort = self.CORPUS.cohort(self.config.cohort)
+        parts = list(self.parts(raw, cohort, self.config))
+        if self.config.table in ("stimuli", "neurons"):
+            # One table of all stimuli, and one of all neurons, whatever their division: they are looked up by id.
+            return [datasets.SplitGenerator(name="train", gen_kwargs={"parts": tuple(parts), "split": None})]
+        return [
+            datasets.SplitGenerator(
+                name=name,
+                gen_kwargs={"parts": [part for part in parts if part.split in (None, name)], "split": name},
+            )
+            for name in cohort.splits.names
+        ]
+
+    def _generate_examples(self, parts: Sequence[Part], split: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        raw = self.open_raw(self.config.data_dir)
+        encoder, table = self.encoder(self.config), self.config.table
+        log = BuildLog(self.config.on_error)
+        neurons = NeuronTally()
+        stimuli: set[str] = set()
+        for part in parts:
+            neurons_of_part = NeuronTally()
+            for split_of_block, block in self.blocks(raw, self.config, part, log):
+                if split not in (None, split_of_block):
+                    continue
+                stimulus = block[0].stimulus
+                if table == "neurons":
+                    for recording in block:
+                        neurons_of_part.add(recording)
+                elif table == "stimuli":
+                    if stimulus.stim_id not in stimuli:
+                        stimuli.add(stimulus.stim_id)
+                        values = encoder.stimulus_values(stimulus)
+                        yield stimulus.stim_id, {name: values[name] for name in encoder.features[table]}
+                else:
+                    for recording in block:
+                        yield (
+                            f"{stimulus.stim_id} {recording.neuron.neuron_id}",
+                            encoder.row_values(recording, table),
+                        )
+            neurons.merge(neurons_of_part)
+        for row in encoder.neuron_rows(neurons.rows()).to_pylist():
+            yield row["neuron_id"], row

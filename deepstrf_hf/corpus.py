@@ -1,0 +1,237 @@
+"""What a corpus is: the declaration that every builder carries and everything else is derived from."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deepstrf_hf.errors import unknown_name
+from deepstrf_hf.responses.preprocessing import ResponseStep
+
+
+class Redistribution(str, enum.Enum):
+    """Whether the data of a corpus may be handed on to the public."""
+
+    PERMITTED = "permitted"
+    """The licence allows it."""
+    UNVERIFIED = "unverified"
+    """No licence is stated, or nobody has checked it; treated as forbidden until somebody has."""
+    FORBIDDEN = "forbidden"
+    """The terms forbid it."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Terms of use of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        Name as people write it, for example ``"CC BY 4.0"``.
+    hub_identifier : str
+        The Hub's licence key, for example ``"cc-by-4.0"``; ``"other"`` or ``"unknown"`` where none fits.
+    url : str
+        Where the terms are.
+    terms : str
+        One or two sentences on what they ask for.
+    """
+
+    name: str
+    hub_identifier: str
+    url: str
+    terms: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file that a lab publishes.
+
+    Parameters
+    ----------
+    name : str
+        File name in the raw tree.
+    url : str
+        Where it can be fetched.
+    size_bytes : int, optional
+        Exact size, where known.
+    checksum : str, optional
+        ``"<algorithm>:<hex digest>"``, where known; ``git-blob`` is git's object id.
+    optional : bool
+        Whether the corpus can be built without it.
+    note : str, optional
+        What it is needed for.
+    """
+
+    name: str
+    url: str
+    size_bytes: int | None = None
+    checksum: str | None = None
+    optional: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Type and meaning of one metadata column.
+
+    Parameters
+    ----------
+    dtype : str
+        Name of a ``datasets.Value`` type: ``"string"``, ``"int32"``, ``"float64"``, ``"bool"`` …
+    description : str
+        What it means.
+    unit : str, optional
+        Physical unit.
+    """
+
+    dtype: str
+    description: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class StimulusSplit:
+    """A published division of the stimuli into training and test sets.
+
+    Parameters
+    ----------
+    test : tuple of str
+        ``stim_id`` of the test stimuli; all others are training stimuli.
+    source : str
+        The publication that defines it.
+    """
+
+    test: tuple[str, ...]
+    source: str
+    names: tuple[str, ...] = ("train", "test")
+
+    def split_of(self, stim_id: str) -> str:
+        """Return the name of the split a stimulus belongs to."""
+        return "test" if stim_id in self.test else "train"
+
+
+@dataclass(frozen=True)
+class Undivided:
+    """No published division: everything is in ``train``."""
+
+    names: tuple[str, ...] = ("train",)
+    source: str = ""
+
+    def split_of(self, stim_id: str) -> str:
+        """Return the name of the only split."""
+        return "train"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Neurons of a corpus that share spectrogram, bin width and kind of signal.
+
+    Parameters
+    ----------
+    name : str
+        Configuration name on the Hub.
+    description : str
+        One sentence.
+    signal_type : str
+        ``"spikes"`` (counts per bin), ``"subthreshold"`` (membrane potential) or ``"eeg"``.
+    response_dtype : str
+        Stored type: ``"uint8"`` or ``"uint16"`` for counts, ``"float32"`` for potentials.
+    response_unit : str
+        Unit of a stored value.
+    spectrogram_unit : str
+        Unit of a spectrogram value.
+    audio_fs : int, optional
+        Default rate of waveform stimuli in the grid, Hz; ``audio_fs * dt_ms / 1000`` must be an integer.
+    splits : StimulusSplit or Undivided
+        The published division.
+    counts : mapping of str to int
+        Published counts (``neurons``, ``stimuli``, ``rows``, ``trials``, or a name the builder counts itself);
+        every build compares itself with them.
+    preprocessing : tuple of ResponseStep
+        What the papers apply to the stored responses; done at load.
+    deepstrf_preprocessing : tuple of ResponseStep
+        What deepSTRF 0.1.0 hands out with its defaults.
+    stimulus : str
+        ``"inline"`` (every row carries its spectrogram) or ``"reference"`` (found by ``stim_id``).
+    """
+
+    name: str
+    description: str
+    signal_type: str
+    response_dtype: str
+    response_unit: str
+    spectrogram_unit: str
+    audio_fs: int | None = None
+    splits: StimulusSplit | Undivided = Undivided()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    preprocessing: tuple[ResponseStep, ...] = ()
+    deepstrf_preprocessing: tuple[ResponseStep, ...] = ()
+    stimulus: str = "inline"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything that is true of a corpus and is not code.
+
+    Parameters
+    ----------
+    name : str
+        Short name: module of the builder, Hub repository, command line.
+    title : str
+        Name for people.
+    version : str
+        Version of the built tables; raise it whenever a stored value changes.
+    species, behavioural_state : str
+        Of the animals.
+    areas : tuple of str
+        Brain areas recorded.
+    hearing_range_hz : tuple of float
+        Lowest and highest audible frequency of the species, Hz.
+    citation : str
+        BibTeX of the papers to cite.
+    dois : tuple of str
+        Of the papers and the data.
+    homepage : str
+        Where the lab publishes the data.
+    licence : Licence
+        Terms.
+    redistribution : Redistribution
+        Whether the data may be handed on.
+    archives : tuple of Archive
+        The files the lab publishes.
+    stimulus_columns, neuron_columns : mapping of str to Column
+        Metadata, without the ``stim_`` and ``neuron_`` prefixes.
+    cohorts : tuple of Cohort
+        At least one.
+    """
+
+    name: str
+    title: str
+    version: str
+    species: str
+    behavioural_state: str
+    areas: tuple[str, ...]
+    hearing_range_hz: tuple[float, float]
+    citation: str
+    dois: tuple[str, ...]
+    homepage: str
+    licence: Licence
+    redistribution: Redistribution
+    archives: tuple[Archive, ...]
+    stimulus_columns: Mapping[str, Column]
+    neuron_columns: Mapping[str, Column]
+    cohorts: tuple[Cohort, ...]
+
+    def cohort(self, name: str) -> Cohort:
+        """Return a cohort by name.
+
+        Raises
+        ------
+        UnknownNameError
+            No such cohort; near matches are offered.
+        """
+        for cohort in self.cohorts:
+            if cohort.name == name:
+                return cohort
+        raise unknown_name(f"cohort of {self.name}", name, [cohort.name for cohort in self.cohorts])

@@ -1,0 +1,199 @@
+"""The Parquet files of a corpus: written so that repetition costs nothing, read by column and row group.
+
+A stimulus that many neurons heard stands in all their rows. Rows of one stimulus share a row group and a row group is
+one page, so that zstd sees the copies next to each other and stores them once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deepstrf_hf.errors import TableFormatError
+
+ROW_GROUP_TARGET_BYTES = 8 * 2**20
+"""Unfolded size above which a row group is closed; smaller stimuli share one."""
+ROW_GROUP_LIMIT_BYTES = 100 * 2**20
+"""Unfolded size a row group never exceeds; the Hub's viewer refuses reads beyond 286 MiB."""
+SHARD_BYTES = 64 * 2**20
+"""Size on disk above which a new file is begun."""
+COMPRESSION_LEVEL = 3
+METADATA_KEY = b"deepstrf_hf"
+"""Key in the file metadata under which provenance lies, as JSON."""
+
+
+def _dictionary_columns(schema: pa.Schema) -> list[str]:
+    """Name the leaf columns worth a dictionary: everything but floating-point spectrograms and potentials."""
+    leaves: list[str] = []
+
+    def walk(path: str, kind: pa.DataType) -> None:
+        if pa.types.is_list(kind):
+            walk(f"{path}.list.element", kind.value_type)
+        elif pa.types.is_struct(kind):
+            for member in kind:
+                walk(f"{path}.{member.name}", member.type)
+        elif not (path.endswith("list.element") and pa.types.is_floating(kind)):
+            leaves.append(path)
+
+    for column in schema:
+        walk(column.name, column.type)
+    return leaves
+
+
+class ShardWriter:
+    """Writes one table of one part as a run of Parquet files, in memory bounded by one row group.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the files go; made if missing.
+    stem : str
+        Files are named ``<stem>-<number>.parquet``.
+    schema : pyarrow.Schema
+        Of the table.
+    metadata : mapping of str to Any
+        Provenance, written as JSON into every file.
+    """
+
+    def __init__(self, directory: Path, stem: str, schema: pa.Schema, metadata: Mapping[str, Any]) -> None:
+        self._directory, self._stem, self._schema = directory, stem, schema
+        self._metadata = {METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()}
+        self._pending: list[pa.Table] = []
+        self._pending_bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._sink: pa.NativeFile | None = None
+        self.paths: list[Path] = []
+        self.rows: list[int] = []
+        self.unfolded_bytes = 0
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+        self._close()
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows that belong together (all of one stimulus, or one stimulus's share of them)."""
+        self.unfolded_bytes += table.nbytes
+        if self._pending and self._pending_bytes + table.nbytes > ROW_GROUP_LIMIT_BYTES:
+            self._flush()
+        rows_within_limit = max(1, int(ROW_GROUP_LIMIT_BYTES // max(1, table.nbytes / max(1, len(table)))))
+        for start in range(0, len(table), rows_within_limit):
+            piece = table.slice(start, rows_within_limit)
+            self._pending.append(piece)
+            self._pending_bytes += piece.nbytes
+            if self._pending_bytes >= ROW_GROUP_TARGET_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        if self._writer is None:
+            self._open()
+        assembled = pa.concat_tables(self._pending)
+        self._pending, self._pending_bytes = [], 0
+        self._writer.write_table(assembled, row_group_size=len(assembled))  # type: ignore[union-attr]
+        self.rows[-1] += len(assembled)
+        if self._sink.tell() >= SHARD_BYTES:  # type: ignore[union-attr]
+            self._close()
+
+    def _open(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / f"{self._stem}-{len(self.paths):05d}.parquet"
+        self._sink = pa.OSFile(str(path), "wb")
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="zstd",
+            compression_level=COMPRESSION_LEVEL,
+            use_dictionary=_dictionary_columns(self._schema),
+            # One page per column chunk: repeats are only found within a page.
+            data_page_size=2 * ROW_GROUP_LIMIT_BYTES,
+            dictionary_pagesize_limit=2 * ROW_GROUP_LIMIT_BYTES,
+            write_batch_size=2**20,
+            write_statistics=True,
+            write_page_index=True,
+        )
+        self._writer.add_key_value_metadata(self._metadata)
+        self.paths.append(path)
+        self.rows.append(0)
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Read what a Parquet file of ours says about itself: corpus, configuration, parameters, raw files.
+
+    Raises
+    ------
+    TableFormatError
+        Not a Parquet file, or not one that this library wrote.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableFormatError(
+            "Not a readable Parquet file", path=path, found=error, mend="build or download it again"
+        ) from error
+    if METADATA_KEY not in metadata:
+        raise TableFormatError(
+            "This Parquet file was not written by deepstrf-hf",
+            path=path,
+            field=METADATA_KEY.decode(),
+            expected="provenance in the file metadata",
+        )
+    provenance: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+    return provenance
+
+
+def row_groups(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Read files row group by row group, only the columns asked for.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Parquet files of one table, in order.
+    columns : sequence of str
+        Columns to read.
+
+    Yields
+    ------
+    pyarrow.Table
+        One row group.
+
+    Raises
+    ------
+    TableFormatError
+        A file is broken, or lacks a column.
+    """
+    for path in paths:
+        try:
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                missing = [column for column in columns if column not in file.schema_arrow.names]
+                if missing:
+                    raise TableFormatError(
+                        "A table lacks columns",
+                        path=path,
+                        found=", ".join(file.schema_arrow.names),
+                        expected=", ".join(missing),
+                    )
+                for index in range(file.num_row_groups):
+                    yield file.read_row_group(index, columns=list(columns))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise TableFormatError(
+                "Not a readable Parquet file", path=path, found=error, mend="build or download it again"
+            ) from error

@@ -1,0 +1,1 @@
+"""Responses: binning of spike times, published preprocessing, response quality."""

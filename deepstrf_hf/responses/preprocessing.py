@@ -1,0 +1,135 @@
+"""Published preprocessing of responses, applied when they are loaded and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepstrf_hf.errors import ParameterError, unknown_name
+
+
+class ResponseStep(Protocol):
+    """One step of preprocessing: a function of a response alone, so that values never depend on what else is loaded."""
+
+    name: ClassVar[str]
+
+    def apply(self, values: NDArray[np.float32], dt_ms: float) -> NDArray[np.float32]:
+        """Return the processed values, shape (..., bins)."""
+
+    def describe(self) -> str:
+        """Say in one sentence what the step does."""
+
+
+@dataclass(frozen=True)
+class HanningSmooth:
+    """Smooth responses along time with a Hanning window.
+
+    The kernel is ``numpy.hanning(K)`` with ``K = floor(window_ms / dt_ms)``, one more if even, applied with zero
+    padding and the same length. As published the kernel is *not* normalised: its sum (the gain) is 2 at 5 ms bins,
+    10 at 1 ms bins, and at 7 ms bins or more it is the identity.
+
+    Parameters
+    ----------
+    window_ms : float
+        Nominal window length, ms. 21 ms after Hsu, Borst & Theunissen 2004, Network 15:91,
+        doi 10.1088/0954-898X_15_2_002.
+    gain : str
+        ``"published"`` (the kernel as it is) or ``"unit"`` (kernel divided by its sum: smoothed counts remain counts).
+
+    Raises
+    ------
+    ParameterError
+        The window is not positive, or the gain is neither of the two.
+    """
+
+    window_ms: float = 21.0
+    gain: str = "published"
+    name: ClassVar[str] = "hanning_smooth"
+
+    def __post_init__(self) -> None:
+        if not self.window_ms > 0:
+            raise ParameterError(
+                "A smoothing window must be positive", field="window_ms", found=self.window_ms, expected="> 0 ms"
+            )
+        if self.gain not in ("published", "unit"):
+            raise ParameterError(
+                "Unknown gain of the smoothing kernel", field="gain", found=self.gain, expected="'published' or 'unit'"
+            )
+
+    def kernel(self, dt_ms: float) -> NDArray[np.float32]:
+        """Return the kernel, shape (K,), for bins of `dt_ms`."""
+        length = max(1, int(self.window_ms // dt_ms))
+        length += length % 2 == 0
+        kernel = np.hanning(length) if length > 1 else np.ones(1)
+        if self.gain == "unit":
+            kernel = kernel / kernel.sum()
+        return kernel.astype(np.float32)
+
+    def apply(self, values: NDArray[np.float32], dt_ms: float) -> NDArray[np.float32]:
+        """Smooth along the last axis.
+
+        Parameters
+        ----------
+        values : ndarray of float32, shape (..., bins)
+            Responses.
+        dt_ms : float
+            Bin width, ms.
+
+        Returns
+        -------
+        ndarray of float32, shape (..., bins)
+            Smoothed responses; the input itself where the kernel is the identity.
+        """
+        kernel = self.kernel(dt_ms)
+        half = len(kernel) // 2
+        taps = [(lag, float(kernel[half + lag])) for lag in range(-half, half + 1) if kernel[half + lag] != 0]
+        if taps == [(0, 1.0)] or values.shape[-1] == 0:
+            return values
+        # The kernel is symmetric and a few bins long: shifted sums beat a general convolution on many short rows.
+        smoothed = np.zeros_like(values)
+        length = values.shape[-1]
+        for lag, weight in taps:
+            if abs(lag) >= length:
+                continue
+            source = slice(max(0, -lag), length - max(0, lag))
+            target = slice(max(0, lag), length - max(0, -lag))
+            smoothed[..., target] += weight * values[..., source]
+        return smoothed
+
+    def describe(self) -> str:
+        """Say in one sentence what the step does."""
+        return (
+            f"Hanning window of nominally {self.window_ms:g} ms along time, "
+            + ("not normalised, as published" if self.gain == "published" else "normalised to unit sum")
+            + ", zero-padded at the ends"
+        )
+
+
+STEPS: Mapping[str, type[ResponseStep]] = {HanningSmooth.name: HanningSmooth}
+
+
+def steps_to_json(steps: Sequence[ResponseStep]) -> list[dict[str, Any]]:
+    """Write preprocessing steps as plain data, for the metadata of a table."""
+    return [{"step": step.name, **asdict(step)} for step in steps]  # type: ignore[call-overload]
+
+
+def steps_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[ResponseStep, ...]:
+    """Read preprocessing steps back from plain data.
+
+    Raises
+    ------
+    UnknownNameError
+        A step that this version of the library does not know.
+    """
+    steps = []
+    for entry in entries:
+        arguments = dict(entry)
+        name = arguments.pop("step", None)
+        if name not in STEPS:
+            raise unknown_name("preprocessing step", name, STEPS, field="preprocessing")
+        steps.append(STEPS[name](**arguments))
+    return tuple(steps)

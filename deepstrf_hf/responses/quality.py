@@ -1,0 +1,95 @@
+"""How good a neuron's responses are: signal power, noise power, and the best correlation a model can reach.
+
+Sahani & Linden 2003, How linear are auditory cortical responses?, NIPS 15; Schoppe et al. 2016, Front Comput Neurosci
+10:10, doi 10.3389/fncom.2016.00010.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class ResponseQuality:
+    """Running sums of one neuron's response statistics over its stimuli.
+
+    Sums of two of these over different stimuli add up to those of all stimuli, whatever the division into parts.
+
+    With R trials of T bins, y_r the response of trial r and V the variance over bins (denominator T - 1):
+    TP = mean_r V(y_r), the power of a single trial; VM = V(mean_r y_r), the power of the trial mean;
+    signal power SP = (R VM - TP) / (R - 1) (Sahani & Linden 2003, eq. 1); noise power NP = TP - SP.
+    All are averaged over stimuli, weighted by T.
+    """
+
+    n_stimuli: int = 0
+    n_trials: int = 0
+    values: int = 0
+    total: float = 0.0
+    weight: float = 0.0
+    signal_power_sum: float = 0.0
+    noise_power_sum: float = 0.0
+    mean_power_sum: float = 0.0
+
+    def add(self, response: NDArray[Any]) -> None:
+        """Take in the response to one stimulus.
+
+        Parameters
+        ----------
+        response : ndarray, shape (trials, bins)
+            NaN is a missing sample. Signal and noise power use the bins where no trial is missing, and need two
+            trials and two bins.
+        """
+        trials, bins = response.shape
+        self.n_stimuli += 1
+        self.n_trials += trials
+        if response.dtype.kind == "f":
+            finite = np.isfinite(response)
+            self.values += int(finite.sum())
+            self.total += float(response.sum(where=finite, dtype=np.float64))
+            response = response[:, finite.all(axis=0)]
+            bins = response.shape[1]
+        else:
+            self.values += response.size
+            self.total += float(response.sum(dtype=np.float64))
+        if trials < 2 or bins < 2:
+            return
+        single = response.var(axis=1, ddof=1, dtype=np.float64).mean()
+        of_mean = response.mean(axis=0, dtype=np.float64).var(ddof=1)
+        signal = (trials * of_mean - single) / (trials - 1)
+        self.weight += bins
+        self.signal_power_sum += float(bins * signal)
+        self.noise_power_sum += float(bins * (single - signal))
+        self.mean_power_sum += float(bins * of_mean)
+
+    def merge(self, other: ResponseQuality) -> None:
+        """Take in the sums of another part."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def columns(self) -> Mapping[str, int | float | None]:
+        """Return the coverage and quality columns of the neurons table.
+
+        Returns
+        -------
+        mapping
+            ``snr`` = SP / NP. ``ccmax`` = sqrt(SP / VM), the highest correlation with the trial mean (Schoppe et al.
+            2016, eq. 8), at most 1 and None where SP <= 0. Powers are None without a stimulus heard twice.
+        """
+        powered = self.weight > 0
+        signal = self.signal_power_sum / self.weight if powered else None
+        noise = self.noise_power_sum / self.weight if powered else None
+        of_mean = self.mean_power_sum / self.weight if powered else None
+        return {
+            "n_stimuli": self.n_stimuli,
+            "n_trials": self.n_trials,
+            "mean_response": self.total / self.values if self.values else None,
+            "signal_power": signal,
+            "noise_power": noise,
+            "snr": signal / noise if signal is not None and noise else None,
+            "ccmax": min(1.0, float(np.sqrt(signal / of_mean))) if signal is not None and signal > 0 else None,
+        }

@@ -1,0 +1,1 @@
+"""Jobs for maintainers: benchmarks, demonstrations, figures. Not part of the installed package."""

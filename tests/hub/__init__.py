@@ -1,0 +1,1 @@
+"""A loopback Hub that the unmodified ``datasets`` and ``huggingface_hub`` clients talk to."""
