@@ -18,6 +18,7 @@ from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.card import write_card
 from deepstrf_hf.config import CorpusConfig, with_parameters
 from deepstrf_hf.errors import BuilderContractError, MissingRawFileError, OutputDirectoryError, ParameterError
+from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.parquet import ShardWriter
 from deepstrf_hf.progress import progress_bar
 from deepstrf_hf.raw_tree import RawTree
@@ -25,7 +26,7 @@ from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport, CohortReport, SplitFiles
 from deepstrf_hf.responses.preprocessing import steps_to_json
 from deepstrf_hf.staging import OutputDirectory
-from deepstrf_hf.tables import SUFFIX, TABLES, RowEncoder
+from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
 
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig
+from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.parquet import ShardWriter
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part
-from deepstrf_hf.tables import SUFFIX
 from deepstrf_hf.tally import NeuronTally
 
 

@@ -12,9 +12,10 @@ from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.config import CorpusConfig
 from deepstrf_hf.corpus import Cohort, Corpus
 from deepstrf_hf.errors import DataDirectoryError
+from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
-from deepstrf_hf.tables import SUFFIX, TABLES, RowEncoder
+from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
 

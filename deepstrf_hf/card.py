@@ -13,10 +13,10 @@ from huggingface_hub import DatasetCardData
 
 from deepstrf_hf.config import CorpusConfig
 from deepstrf_hf.corpus import Cohort, Column, Corpus, Redistribution
+from deepstrf_hf.names import CARD_NAME
 from deepstrf_hf.report import BuildReport, CohortReport
 from deepstrf_hf.tables import table_columns, table_features
 
-CARD_NAME = "README.md"
 TABLE_MEANING = {
     "rows": "one row per (stimulus, neuron)",
     "waveform": "the same with the waveform in place of the spectrogram",

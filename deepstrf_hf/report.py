@@ -9,8 +9,8 @@ from typing import Any
 
 from deepstrf_hf._version import TABLE_VERSION, __version__
 from deepstrf_hf.errors import TableFormatError
+from deepstrf_hf.names import REPORT_NAME
 
-REPORT_NAME = "build_report.json"
 
 
 @dataclass

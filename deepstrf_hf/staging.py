@@ -11,7 +11,8 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from deepstrf_hf.errors import OutputDirectoryError
-from deepstrf_hf.report import REPORT_NAME, BuildReport
+from deepstrf_hf.names import REPORT_NAME
+from deepstrf_hf.report import BuildReport
 
 
 class OutputDirectory:

@@ -17,13 +17,9 @@ from numpy.typing import NDArray
 from deepstrf_hf.audio import audio_bytes
 from deepstrf_hf.corpus import Cohort, Column, Corpus
 from deepstrf_hf.errors import BuilderContractError
+from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX, TABLES
 from deepstrf_hf.picture import spectrogram_png
 from deepstrf_hf.recording import Neuron, Recording, Stimulus
-
-STIMULUS_PREFIX, NEURON_PREFIX = "stim_", "neuron_"
-TABLES = ("rows", "waveform", "stimuli", "neurons")
-SUFFIX = {"rows": "", "waveform": "-waveform", "stimuli": "-stimuli", "neurons": "-neurons"}
-"""What is added to the cohort's name to give the name of the table's configuration."""
 
 SAMPLE_RATE = Column("float64", "True sampling rate of the waveform; need not be an integer.", "Hz")
 

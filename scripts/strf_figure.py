@@ -100,23 +100,23 @@ def draw_strf_figure(
     for axes in (sound, raster):
         axes.tick_params(labelbottom=False)
 
-    n_rows = 1 if len(fields) <= 3 else 2
-    grid = figure.add_gridspec(n_rows, 3, left=0.6, right=0.935, top=0.9, bottom=0.435 if n_rows == 2 else 0.62,
+    n_rows, n_columns = 1 + (len(fields) > 3), 2 if len(fields) == 4 else min(3, len(fields))
+    grid = figure.add_gridspec(n_rows, n_columns, left=0.6, right=0.935, top=0.9, bottom=0.435 if n_rows == 2 else 0.62,
                                hspace=0.3, wspace=0.14)  # fmt: skip
     drawn: list[Axes] = []
     for index, (name, weights, cc) in enumerate(fields):
-        axes = figure.add_subplot(grid[index // 3, index % 3])
+        axes = figure.add_subplot(grid[index // n_columns, index % n_columns])
         _draw_strf(axes, name, weights, cc, bands_hz, dt_ms)
-        axes.tick_params(labelleft=index % 3 == 0, labelbottom=index + 3 >= len(fields))
-        if index % 3 == 0:
+        axes.tick_params(labelleft=index % n_columns == 0, labelbottom=index + n_columns >= len(fields))
+        if index % n_columns == 0:
             axes.set_ylabel("frequency (kHz)", fontsize=_STYLE["labelsize"])
         drawn.append(axes)
-    middle = drawn[min(1, len(drawn) - 1) if n_rows == 1 else min(4, len(drawn) - 1)]
-    middle.set_xlabel("time before the response (ms)", fontsize=_STYLE["labelsize"])
+    figure.text(0.7675, drawn[-1].get_position().y0 - 0.045, "time before the response (ms)",
+                fontsize=_STYLE["labelsize"], ha="center")  # fmt: skip
     top, bottom = drawn[0].get_position().y1, drawn[-1].get_position().y0
     bar = figure.colorbar(drawn[0].collections[0], cax=figure.add_axes((0.947, bottom, 0.009, top - bottom)))
     bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
-    bar.set_label("weight, each unit to its own maximum", fontsize=_STYLE["labelsize"], labelpad=0)
+    bar.set_label("weight / largest of the unit", fontsize=_STYLE["labelsize"], labelpad=2)
     scores = figure.add_axes((0.6, 0.075, 0.335, 0.235 if n_rows == 2 else 0.36))
     _draw_scores(scores, raw, corrected)
 
@@ -159,7 +159,7 @@ def _draw_clip(figure: Figure, axes: Axes, levels: Float, frequencies_hz: Float,
     bar = figure.colorbar(mesh, cax=figure.add_axes((box.x1 + 0.006, box.y0, 0.007, box.height)))
     bar.ax.tick_params(labelsize=_STYLE["ticksize"] - 1, length=2, pad=1)
     bar.ax.yaxis.set_major_locator(MaxNLocator(4))
-    bar.set_label(label, fontsize=_STYLE["ticksize"], labelpad=1)
+    bar.set_label(label, fontsize=_STYLE["ticksize"], labelpad=3)
 
 
 def _draw_raster(axes: Axes, counts: Float, dt_ms: float, unit_name: str) -> None:
@@ -185,8 +185,9 @@ def _draw_rate(axes: Axes, counts: Float, predicted: Float, dt_ms: float) -> Non
     axes.plot((edges_s[:-1] + edges_s[1:]) / 2, predicted * per_second, color=_PREDICTED, lw=1.2, label="predicted")
     axes.axhline(0, color="black", lw=0.6)
     low = min(0.0, float(np.nanmin(predicted)) * per_second)
-    high = max(float(np.nanmax(np.append(measured, 0))), float(np.nanmax(predicted)) * per_second, 1e-9)
-    axes.set_ylim(low * 1.05, high * 1.08)
+    high = max(float(np.nanmax(np.append(measured, 0))), float(np.nanmax(predicted)) * per_second)
+    high = high if high > 0 else 1.0
+    axes.set_ylim(low * 1.05, high * 1.18)
     valid = np.isfinite(measured) & np.isfinite(predicted)
     heading = f"Mean rate in bins of {dt_ms:g} ms and its linear prediction"
     if np.std(measured[valid]) > 0 and np.std(predicted[valid]) > 0:
@@ -206,9 +207,11 @@ def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz:
     values = weights[:, ::-1] / (scale if scale > 0 else 1.0)
     axes.pcolormesh(times_ms, edges_khz, values, cmap="RdBu_r", norm=Normalize(-1, 1), rasterized=True)
     _log_frequency_axis(axes, edges_khz)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    heading = f"{name}   cc {cc:.2f}" if np.isfinite(cc) else name
-    axes.set_title(heading, fontsize=_STYLE["labelsize"], loc="left", pad=4)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, prune="lower"))
+    axes.set_title(name if len(name) <= 22 else "…" + name[-21:], fontsize=_STYLE["ticksize"], loc="left", pad=4)
+    if np.isfinite(cc):
+        axes.text(0.04, 0.04, f"cc {cc:.2f}", transform=axes.transAxes, fontsize=_STYLE["ticksize"],
+                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5})  # fmt: skip
 
 
 def _draw_scores(axes: Axes, raw: Float, corrected: Float) -> None:

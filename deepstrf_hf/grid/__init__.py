@@ -1,0 +1,1 @@
+"""The ragged (stimulus, neuron) grid for PyTorch."""

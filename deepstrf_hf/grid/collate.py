@@ -1,0 +1,94 @@
+"""Batches: items padded to one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepstrf_hf.errors import GridError
+from deepstrf_hf.grid.storage import Rows
+from deepstrf_hf.grid.views import ItemResponses
+
+
+def neural_collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make a batch of items of a `NeuralDataset`.
+
+    Parameters
+    ----------
+    items : sequence of mapping
+        Items with ``stims``, ``responses`` and ``stim_meta``; other keys are passed on as lists.
+
+    Returns
+    -------
+    dict
+        ``stims``: float32 (B, 1, bands, bins) or (B, 1, samples), zero-padded on the right.
+        ``responses``: float32 (B, neurons, trials, bins), NaN where nothing was recorded.
+        ``valid_mask``: bool, the same shape, True where there is a value.
+        ``stim_meta`` and any other key: list of B entries, None where an item lacks the key.
+
+    Raises
+    ------
+    GridError
+        No items, or items whose stimuli or neurons cannot stand in one batch.
+    """
+    if not items:
+        raise GridError("A batch needs one item at least", field="items", found="none")
+    responses, valid = _responses([item["responses"] for item in items])
+    batch = {"stims": _stimuli([item["stims"] for item in items]), "responses": responses, "valid_mask": valid}
+    keys = dict.fromkeys(key for item in items for key in item if key not in batch)
+    return batch | {key: [item.get(key) for item in items] for key in keys}
+
+
+def _stimuli(stimuli: Sequence[torch.Tensor]) -> torch.Tensor:
+    shapes = {tuple(stimulus.shape[:-1]) for stimulus in stimuli}
+    if len(shapes) > 1:
+        raise GridError("Stimuli of different kinds or numbers of bands cannot stand in one batch", found=sorted(shapes))
+    length = max(stimulus.shape[-1] for stimulus in stimuli)
+    if all(stimulus.shape[-1] == length for stimulus in stimuli):
+        return torch.stack(list(stimuli))
+    batch = torch.zeros(len(stimuli), *stimuli[0].shape[:-1], length, dtype=stimuli[0].dtype)
+    for place, stimulus in zip(batch, stimuli, strict=True):
+        place[..., : stimulus.shape[-1]] = stimulus
+    return batch
+
+
+def _responses(responses: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    neurons = {len(response) for response in responses}
+    if len(neurons) > 1:
+        raise GridError("Items of different selections of neurons cannot stand in one batch", found=sorted(neurons))
+    rows = [response.rows() if isinstance(response, ItemResponses) else _rows_of_list(response) for response in responses]
+    # An item nobody heard counts one bin, as its missing responses do.
+    trials = max(int(row.trial.max()) + 1 if len(row.trial) else 1 for row in rows)
+    bins = max(row.values.shape[1] if len(row.trial) else 1 for row in rows)
+    shape = (len(rows), neurons.pop(), trials, bins)
+    full = all(row.values.shape == (shape[1] * trials, bins) for row in rows)
+    batch = np.empty(shape, np.float32) if full else np.full(shape, np.nan, np.float32)
+    for place, row in zip(batch, rows, strict=True):
+        length = row.values.shape[1]
+        if len(row.trial) == shape[1] * trials:
+            place[:, :, :length] = row.values.reshape(shape[1], trials, length)
+        else:
+            place.reshape(shape[1] * trials, bins)[row.neuron * trials + row.trial, :length] = row.values
+    tensor = torch.from_numpy(batch)
+    whole = full and all(isinstance(response, ItemResponses) and response.never_nan for response in responses)
+    return tensor, torch.ones(shape, dtype=torch.bool) if whole else torch.isnan(tensor).logical_not_()
+
+
+def _rows_of_list(responses: Sequence[torch.Tensor]) -> Rows:
+    """Take apart a plain list of (trials, bins) tensors, (1, 1) NaN where nothing was recorded."""
+    arrays = [np.asarray(response, np.float32) for response in responses]
+    present = [index for index, array in enumerate(arrays) if array.shape != (1, 1) or not np.isnan(array[0, 0])]
+    lengths = {arrays[index].shape[1] for index in present}
+    bins = max(lengths, default=1)
+    counts = [arrays[index].shape[0] for index in present]
+    values = np.full((sum(counts), bins), np.nan, np.float32)
+    trial: NDArray[np.int64] = np.concatenate([np.arange(count) for count in counts] or [np.empty(0, np.int64)])
+    begin = 0
+    for index, count in zip(present, counts, strict=True):
+        values[begin : begin + count, : arrays[index].shape[1]] = arrays[index]
+        begin += count
+    return Rows(values, np.repeat(np.array(present, np.int64), counts), trial)

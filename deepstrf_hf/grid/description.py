@@ -1,0 +1,36 @@
+"""What is true of all stimuli and neurons of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GridDescription:
+    """What is true of all stimuli and neurons of a grid.
+
+    Parameters
+    ----------
+    dt_ms : float
+        Bin width, ms.
+    n_bands : int
+        Frequency bands of the spectrogram, also in waveform mode.
+    audio_fs : int, optional
+        Rate of waveform stimuli, Hz; None in spectrogram mode.
+    waveform : bool
+        Whether stimuli are waveforms.
+    hearing_range_hz : tuple of float, optional
+        Of the species.
+    species, signal_type, response_unit, path : str
+        For people.
+    """
+
+    dt_ms: float
+    n_bands: int
+    audio_fs: int | None = None
+    waveform: bool = False
+    hearing_range_hz: tuple[float, float] | None = None
+    species: str = ""
+    signal_type: str = ""
+    response_unit: str = ""
+    path: str = ""

@@ -1,0 +1,106 @@
+"""Indices that users give: integers of any library, checked, never silently wrong."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepstrf_hf.errors import SelectionError, UnknownNameError, unknown_name
+
+
+def checked_index(index: Any, length: int, kind: str) -> int:
+    """Return an index as a non-negative int.
+
+    Parameters
+    ----------
+    index : int, NumPy integer or zero-dimensional torch tensor
+        May count from the end.
+    length : int
+        How many there are.
+    kind : str
+        What is indexed, for the message.
+
+    Raises
+    ------
+    SelectionError
+        Not an integer, or out of range.
+    """
+    try:
+        if isinstance(index, (bool, np.bool_)):
+            raise TypeError
+        position = operator.index(index)
+    except TypeError as error:
+        raise SelectionError(
+            f"A {kind} index must be an integer", found=f"{index!r} ({type(index).__name__})", expected="an integer"
+        ) from error
+    if not -length <= position < length:
+        raise SelectionError(
+            f"No {kind} has this index", found=position, expected=f"from {-length} to {length - 1}" if length else "none"
+        )
+    return position % length
+
+
+def checked_indices(indices: Any, length: int, kind: str) -> NDArray[np.int64]:
+    """Return indices as a non-negative int64 array, order and repetitions kept (errors as in `checked_index`)."""
+    if isinstance(indices, (str, bytes, Mapping)) or not isinstance(indices, Iterable):
+        raise SelectionError(
+            f"A selection of {kind}s must be a list of integers", found=repr(indices), expected="a list or array"
+        )
+    return np.array([checked_index(index, length, kind) for index in indices], np.int64)
+
+
+def matching_attribute(entries: Sequence[Mapping[str, Any]], key: str, value: Any, kind: str) -> list[int]:
+    """Return the entries whose metadata has a value.
+
+    Truth values match truth values alone: ``True`` does not match 1.
+
+    Raises
+    ------
+    UnknownNameError
+        No entry has the key; near matches are offered.
+    """
+    _require_key(entries, key, kind)
+    return [
+        index
+        for index, entry in enumerate(entries)
+        if key in entry and isinstance(entry[key], bool) == isinstance(value, bool) and entry[key] == value
+    ]
+
+
+def matching_predicate(
+    entries: Sequence[Mapping[str, Any]], predicate: Callable[[Mapping[str, Any]], Any], kind: str
+) -> list[int]:
+    """Return the entries whose metadata satisfy a predicate.
+
+    An entry that lacks a key which others have, or whose value is None where the predicate compares, does not match.
+
+    Raises
+    ------
+    UnknownNameError
+        The predicate asks for a key that no entry has.
+    """
+    matching = []
+    for index, entry in enumerate(entries):
+        try:
+            if predicate(entry):
+                matching.append(index)
+        except UnknownNameError:
+            raise
+        except KeyError as error:
+            _require_key(entries, error.args[0], kind)
+        except TypeError:
+            if None not in entry.values():
+                raise
+    return matching
+
+
+def _require_key(entries: Sequence[Mapping[str, Any]], key: Any, kind: str) -> None:
+    if not any(key in entry for entry in entries):
+        known: dict[str, None] = {}
+        for entry in entries:
+            known.update(dict.fromkeys(entry))
+        raise unknown_name(f"{kind} attribute", key, known)

@@ -1,0 +1,278 @@
+"""Open a built directory or a Hub repository as a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
+from deepstrf_hf.parquet import row_groups
+from deepstrf_hf.repository import Repository
+from deepstrf_hf.responses.preprocessing import ResponseStep, steps_from_json
+from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX
+
+try:
+    from deepstrf_hf.grid.dataset import NeuralDataset
+    from deepstrf_hf.grid.description import GridDescription
+    from deepstrf_hf.grid.storage import PackedGrid
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise MissingDependencyError(
+        "The grid needs PyTorch", found="no torch", mend="pip install 'deepstrf-hf[torch]'"
+    ) from error
+
+
+def load(
+    source: str | Path,
+    config: str | None = None,
+    *,
+    split: str | None = None,
+    stimulus: str = "spectrogram",
+    audio_fs: int | None = None,
+    preprocessing: str | Sequence[ResponseStep] | None = "published",
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> NeuralDataset:
+    """Open a cohort as a (stimulus, neuron) grid.
+
+    Parameters
+    ----------
+    source : str or Path
+        A directory that `deepstrf_hf.build` wrote, or the id of a Hub repository.
+    config : str, optional
+        Configuration of a main table, for example ``"a1"``; the default one if not given.
+    split : str, optional
+        ``"train"`` or ``"test"``; both by default.
+    stimulus : str
+        ``"spectrogram"`` or ``"waveform"``.
+    audio_fs : int, optional
+        Rate of waveforms, Hz; the corpus's own choice if not given. ``audio_fs * dt / 1000`` must be whole.
+    preprocessing : str, sequence of ResponseStep, or None
+        ``"published"``: what the corpus's papers apply to responses. ``"deepstrf"``: what deepSTRF 0.1.0 hands out
+        with its defaults. None: responses as stored. Or steps of your own.
+    revision : str, optional
+        Branch, tag or commit on the Hub.
+    token : str, bool or None
+        As in ``huggingface_hub``.
+
+    Returns
+    -------
+    NeuralDataset
+        Stimuli in ascending order of ``stim_id``, neurons in ascending order of ``neuron_id``.
+
+    Raises
+    ------
+    UnknownNameError
+        No such configuration or split.
+    ParameterError
+        An argument that cannot be used.
+    TableFormatError, GridError
+        The tables are not ours, or broken.
+    HubError
+        The Hub refused or could not be reached.
+    """
+    if stimulus not in ("spectrogram", "waveform"):
+        raise ParameterError(
+            "Unknown kind of stimulus", field="stimulus", found=repr(stimulus), expected="'spectrogram' or 'waveform'"
+        )
+    if audio_fs is not None and stimulus == "spectrogram":
+        raise ParameterError(
+            "A sampling rate goes with waveforms", field="audio_fs", found=audio_fs, mend="add stimulus='waveform'"
+        )
+    repository = Repository.open(source, revision=revision, token=token)
+    config = repository.main_config(config)
+    files = repository.files(config, split)
+    provenance = repository.provenance(files)
+    stimuli_files, neuron_files = (repository.files(f"{config}-{table}") for table in ("stimuli", "neurons"))
+    neurons = _metadata(neuron_files, exclude=())
+    stimuli = _metadata(stimuli_files, exclude=("spectrogram", "audio", "picture"))
+    grid = _read_grid(
+        files,
+        [row["stim_id"] for row in stimuli],
+        [row["neuron_id"] for row in neurons],
+        provenance,
+        _steps(preprocessing, provenance),
+    )
+    heard = np.diff(grid.pair_start) > 0
+    if not heard.all():  # one split of two: stimuli of the other are not part of the grid
+        grid = _without_unheard(grid, heard)
+        stimuli = [row for row, keep in zip(stimuli, heard, strict=True) if keep]
+    rate = (audio_fs or provenance["audio_fs"]) if stimulus == "waveform" else None
+    ids = [row["stim_id"] for row in stimuli]
+    if stimulus == "waveform":
+        arrays = _waveforms(stimuli_files, ids, grid, rate, config)
+    else:
+        arrays = _spectrograms(stimuli_files, ids)
+    hearing = provenance["hearing_range_hz"]
+    dataset = NeuralDataset(
+        grid,
+        arrays,
+        [_without_prefix(row, STIMULUS_PREFIX) for row in stimuli],
+        [_without_prefix(row, NEURON_PREFIX) for row in neurons],
+        GridDescription(
+            dt_ms=provenance["dt_ms"],
+            n_bands=_n_bands(stimuli_files) if stimulus == "waveform" else arrays[0].shape[0],
+            audio_fs=rate,
+            waveform=stimulus == "waveform",
+            hearing_range_hz=(hearing[0], hearing[1]),
+            species=provenance["species"],
+            signal_type=provenance["signal_type"],
+            response_unit=provenance["response_unit"],
+            path=str(source),
+        ),
+    )
+    dataset.validate()
+    return dataset
+
+
+def _steps(
+    preprocessing: str | Sequence[ResponseStep] | None, provenance: Mapping[str, Any]
+) -> tuple[ResponseStep, ...]:
+    if preprocessing is None:
+        return ()
+    if not isinstance(preprocessing, str):
+        return tuple(preprocessing)
+    declared = provenance["preprocessing"]
+    if preprocessing not in declared:
+        raise ParameterError(
+            "Unknown preprocessing",
+            field="preprocessing",
+            found=repr(preprocessing),
+            expected=f"{', '.join(map(repr, declared))}, None, or steps",
+        )
+    return steps_from_json(declared[preprocessing])
+
+
+def _metadata(files: Sequence[Path], exclude: Sequence[str]) -> list[dict[str, Any]]:
+    """Read all columns but the large ones, one dict per row."""
+    with pq.ParquetFile(files[0]) as file:
+        columns = [name for name in file.schema_arrow.names if name not in exclude]
+    return [row for table in row_groups(files, columns) for row in table.to_pylist()]
+
+
+def _without_prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return a row under deepSTRF's names: ``stim_name`` is ``name``; ``stim_id`` and ``neuron_id`` stay."""
+    keep = ("stim_id", "neuron_id")
+    return {name if name in keep else name.removeprefix(prefix): value for name, value in row.items()}
+
+
+def _read_grid(
+    files: Sequence[Path],
+    stim_ids: Sequence[str],
+    neuron_ids: Sequence[str],
+    provenance: Mapping[str, Any],
+    steps: tuple[ResponseStep, ...],
+) -> PackedGrid:
+    """Read the responses of a main table into one buffer."""
+    index = pa.concat_tables(list(row_groups(files, ["stim_id", "neuron_id", "n_trials", "n_bins"])))
+    places = []
+    for column, names in (("stim_id", stim_ids), ("neuron_id", neuron_ids)):
+        place = pa.compute.index_in(index.column(column), pa.array(names, pa.string()))
+        if place.null_count:
+            unknown = pa.compute.filter(index.column(column), pa.compute.is_null(place))[0].as_py()
+            raise TableFormatError(
+                "The main table names what its companion table lacks", path=files[0].parent, field=column, found=unknown
+            )
+        places.append(place.to_numpy())
+    trials, bins = (index.column(name).to_numpy().astype(np.int64) for name in ("n_trials", "n_bins"))
+    values: NDArray[Any] | None = None
+    filled = 0
+    for table in row_groups(files, ["response"]):
+        for chunk in table.column("response").chunks:
+            flat = chunk.flatten().flatten().to_numpy(zero_copy_only=False)
+            if values is None:
+                values = np.empty(int((trials * bins).sum()), flat.dtype)
+            if filled + len(flat) > len(values):
+                break
+            values[filled : filled + len(flat)] = flat
+            filled += len(flat)
+    if values is None or filled != len(values):
+        raise TableFormatError(
+            "Responses do not have the trials and bins that their rows state", path=files[0].parent, field="response"
+        )
+    return PackedGrid.from_pairs(
+        values,
+        *places,
+        trials,
+        bins,
+        n_stimuli=len(stim_ids),
+        n_neurons=len(neuron_ids),
+        dt_ms=provenance["dt_ms"],
+        steps=steps,
+    )
+
+
+def _without_unheard(grid: PackedGrid, heard: NDArray[np.bool_]) -> PackedGrid:
+    """Drop stimuli without a single pair; pairs and buffer stay as they are."""
+    return PackedGrid(
+        grid.values,
+        np.concatenate((grid.pair_start[:-1][heard], grid.pair_start[-1:])),
+        grid.pair_neuron,
+        grid.pair_offset,
+        grid.pair_trials,
+        grid.bins[heard],
+        grid.n_neurons,
+        grid.dt_ms,
+        grid.steps,
+    )
+
+
+def _spectrograms(files: Sequence[Path], stim_ids: Sequence[str]) -> list[NDArray[np.float32]]:
+    wanted, arrays = set(stim_ids), {}
+    for table in row_groups(files, ["stim_id", "spectrogram"]):
+        names, column = table.column("stim_id"), table.column("spectrogram").combine_chunks()
+        for row, name in enumerate(names.to_pylist()):
+            if name in wanted:
+                bands = column[row].values
+                arrays[name] = bands.flatten().to_numpy(zero_copy_only=False).reshape(len(bands), -1).copy()
+    return [arrays[name] for name in stim_ids]
+
+
+def _n_bands(files: Sequence[Path]) -> int:
+    first = next(iter(row_groups(files, ["spectrogram"])))
+    return len(first.column("spectrogram")[0].values)
+
+
+def _waveforms(
+    files: Sequence[Path], stim_ids: Sequence[str], grid: PackedGrid, audio_fs: int | None, config: str
+) -> list[NDArray[np.float32]]:
+    """Decode, resample and cut or pad the waveforms to the bins of their responses."""
+    import soxr  # only waveforms need these
+
+    from deepstrf_hf.audio import decode_audio
+
+    if audio_fs is None:
+        raise ParameterError("This corpus names no rate for waveforms", field="audio_fs", mend="pass audio_fs=...")
+    hop = audio_fs * grid.dt_ms / 1000
+    if abs(hop - round(hop)) > 1e-6:
+        raise GridError(
+            "A waveform needs a whole number of samples per bin",
+            field="audio_fs",
+            found=f"{audio_fs} Hz at {grid.dt_ms:g} ms bins: {hop:g} samples",
+            expected="audio_fs * dt_ms / 1000 a whole number",
+            mend=f"take a multiple of {1000 / grid.dt_ms:g} Hz",
+        )
+    place, arrays = {name: index for index, name in enumerate(stim_ids)}, {}
+    for table in row_groups(files, ["stim_id", "audio", "stim_sample_rate_hz"]):
+        for row in table.to_pylist():
+            index = place.get(row["stim_id"])
+            if index is None:
+                continue
+            if row["audio"] is None:
+                raise GridError("A stimulus has no waveform", field=row["stim_id"], mend="take stimulus='spectrogram'")
+            samples = decode_audio(row["audio"]["bytes"], row["stim_id"])
+            if row["stim_sample_rate_hz"] != audio_fs:
+                samples = soxr.resample(samples, row["stim_sample_rate_hz"], audio_fs)
+            length = int(grid.bins[index]) * round(hop)
+            fitted = np.zeros(length, np.float32)
+            fitted[: min(length, len(samples))] = samples[:length]
+            arrays[index] = fitted
+    return [arrays[index] for index in range(len(stim_ids))]

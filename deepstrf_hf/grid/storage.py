@@ -1,0 +1,231 @@
+"""Responses of all (stimulus, neuron) pairs in one buffer, with an index of who heard what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepstrf_hf.errors import GridError
+from deepstrf_hf.responses.preprocessing import ResponseStep
+
+
+class Rows(NamedTuple):
+    """Trials of one stimulus as rows of one matrix.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (rows, bins)
+        Preprocessed responses, one trial a row.
+    neuron, trial : ndarray of int, shape (rows,)
+        Which neuron of the selection and which of its trials each row is.
+    """
+
+    values: NDArray[np.float32]
+    neuron: NDArray[np.int64]
+    trial: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PackedGrid:
+    """Responses in one flat buffer of the stored type.
+
+    Pairs are sorted by stimulus, then neuron; those of stimulus s are at ``pair_start[s]:pair_start[s + 1]``.
+    All responses to one stimulus have the same number of bins.
+
+    Parameters
+    ----------
+    values : ndarray, shape (values,)
+        All responses back to back, each (trials, bins) in C order.
+    pair_start : ndarray of int64, shape (stimuli + 1,)
+        First pair of each stimulus.
+    pair_neuron : ndarray of int32, shape (pairs,)
+        Neuron of each pair.
+    pair_offset : ndarray of int64, shape (pairs,)
+        Where its response begins in `values`.
+    pair_trials : ndarray of int32, shape (pairs,)
+        Its number of trials.
+    bins : ndarray of int32, shape (stimuli,)
+        Time bins of each stimulus.
+    n_neurons : int
+        Neurons in the grid, with or without responses.
+    dt_ms : float
+        Bin width, ms.
+    steps : tuple of ResponseStep
+        Preprocessing, done when values are handed out.
+    """
+
+    values: NDArray[Any]
+    pair_start: NDArray[np.int64]
+    pair_neuron: NDArray[np.int32]
+    pair_offset: NDArray[np.int64]
+    pair_trials: NDArray[np.int32]
+    bins: NDArray[np.int32]
+    n_neurons: int
+    dt_ms: float
+    steps: tuple[ResponseStep, ...] = field(default=())
+
+    @classmethod
+    def from_pairs(
+        cls,
+        values: NDArray[Any],
+        stimulus: NDArray[np.integer],
+        neuron: NDArray[np.integer],
+        trials: NDArray[np.integer],
+        n_bins: NDArray[np.integer],
+        *,
+        n_stimuli: int,
+        n_neurons: int,
+        dt_ms: float,
+        steps: tuple[ResponseStep, ...] = (),
+    ) -> PackedGrid:
+        """Index a buffer whose responses lie in the order of these pair descriptions.
+
+        Raises
+        ------
+        GridError
+            A pair stands twice, or responses to one stimulus differ in bins.
+        """
+        sizes = trials.astype(np.int64) * n_bins
+        offsets = np.cumsum(sizes) - sizes
+        order = np.lexsort((neuron, stimulus))
+        stimulus, neuron = np.asarray(stimulus)[order], np.asarray(neuron)[order]
+        twice = np.flatnonzero((stimulus[1:] == stimulus[:-1]) & (neuron[1:] == neuron[:-1]))
+        if twice.size:
+            raise GridError(
+                "A (stimulus, neuron) pair stands twice",
+                found=f"stimulus {stimulus[twice[0]]}, neuron {neuron[twice[0]]}",
+                mend="stack its trials into one response",
+            )
+        start = np.searchsorted(stimulus, np.arange(n_stimuli + 1)).astype(np.int64)
+        n_bins = np.asarray(n_bins)[order]
+        bins = np.zeros(n_stimuli, np.int32)
+        bins[stimulus] = n_bins
+        ragged = np.flatnonzero(bins[stimulus] != n_bins)
+        if ragged.size:
+            worst = stimulus[ragged[0]]
+            raise GridError(
+                "Responses to one stimulus have different numbers of bins",
+                field=f"stimulus {worst}",
+                found=sorted({int(length) for length in n_bins[stimulus == worst]}),
+                mend="cut or pad them to the bins of the stimulus; a missing sample is NaN",
+            )
+        return cls(
+            values,
+            start,
+            neuron.astype(np.int32),
+            offsets[order],
+            np.asarray(trials)[order].astype(np.int32),
+            bins,
+            n_neurons,
+            dt_ms,
+            steps,
+        )
+
+    @property
+    def n_stimuli(self) -> int:
+        """Stimuli in the grid."""
+        return len(self.bins)
+
+    @cached_property
+    def pair_stimulus(self) -> NDArray[np.int32]:
+        """Stimulus of each pair, shape (pairs,)."""
+        return np.repeat(np.arange(self.n_stimuli, dtype=np.int32), np.diff(self.pair_start))
+
+    @cached_property
+    def pair_heard(self) -> NDArray[np.bool_]:
+        """Whether each pair has a finite value, shape (pairs,)."""
+        if self.values.dtype.kind != "f":
+            return np.ones(len(self.pair_neuron), bool)
+        heard = np.empty(len(self.pair_neuron), bool)
+        for pair in range(len(heard)):  # potentials only; one pass, never a second buffer of the size of the first
+            heard[pair] = np.isfinite(self._stored(pair)).any()
+        return heard
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """Whether a neuron has data for a stimulus, shape (stimuli, neurons); read-only."""
+        mask = np.zeros((self.n_stimuli, self.n_neurons), bool)
+        mask[self.pair_stimulus[self.pair_heard], self.pair_neuron[self.pair_heard]] = True
+        mask.flags.writeable = False
+        return mask
+
+    def _stored(self, pair: int) -> NDArray[Any]:
+        trials, bins = int(self.pair_trials[pair]), int(self.bins[self.pair_stimulus[pair]])
+        offset = int(self.pair_offset[pair])
+        return self.values[offset : offset + trials * bins].reshape(trials, bins)
+
+    def preprocessed(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Return stored values as float32 with all preprocessing done, shape unchanged."""
+        values = stored.astype(np.float32)
+        for step in self.steps:
+            values = step.apply(values, self.dt_ms)
+        return values
+
+    def find(self, stimulus: int, neurons: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """Return the pairs of a stimulus with some neurons, -1 where there is none.
+
+        Parameters
+        ----------
+        stimulus : int
+            Stimulus.
+        neurons : ndarray of int64 or None
+            Neurons, in any order and with repetitions; None is all.
+
+        Returns
+        -------
+        ndarray of int64, shape (neurons,)
+            Pairs.
+        """
+        first, last = int(self.pair_start[stimulus]), int(self.pair_start[stimulus + 1])
+        there = self.pair_neuron[first:last]
+        if neurons is None:
+            if last - first == self.n_neurons:
+                return np.arange(first, last)
+            pairs = np.full(self.n_neurons, -1, np.int64)
+            pairs[there] = np.arange(first, last)
+            return pairs
+        place = np.searchsorted(there, neurons)
+        found = place < len(there)
+        found[found] = there[place[found]] == neurons[found]
+        return np.where(found, place + first, -1)
+
+    def response(self, stimulus: int, neuron: int) -> NDArray[np.float32] | None:
+        """Return one response, shape (trials, bins), None where the pair was not recorded."""
+        pair = int(self.find(stimulus, np.array([neuron]))[0])
+        return None if pair < 0 else self.pair_response(pair)
+
+    def pair_response(self, pair: int) -> NDArray[np.float32]:
+        """Return the response of a pair, shape (trials, bins)."""
+        return self.preprocessed(self._stored(pair))
+
+    def rows(self, stimulus: int, pairs: NDArray[np.int64]) -> Rows:
+        """Return all trials of some pairs of a stimulus, gathered without a loop.
+
+        Parameters
+        ----------
+        stimulus : int
+            Stimulus.
+        pairs : ndarray of int64
+            As `find` returns them.
+        """
+        bins = int(self.bins[stimulus])
+        position = np.flatnonzero(pairs >= 0)
+        present = pairs[position]
+        trials = self.pair_trials[present].astype(np.int64)
+        offsets = self.pair_offset[present]
+        total = int(trials.sum())
+        sizes = trials * bins
+        if total and np.array_equal(offsets[1:], offsets[:-1] + sizes[:-1]):
+            begin = int(offsets[0])
+            stored = self.values[begin : begin + total * bins].reshape(total, bins)
+            trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
+        else:
+            trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
+            row_offsets = np.repeat(offsets, trials) + trial * bins
+            stored = self.values[row_offsets[:, None] + np.arange(bins)]
+        return Rows(self.preprocessed(stored), np.repeat(position, trials), trial)
+

@@ -1,0 +1,113 @@
+"""What a grid shows of itself: sequences of tensors that are made when asked for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepstrf_hf.grid.indexing import checked_index
+from deepstrf_hf.grid.storage import PackedGrid, Rows
+
+
+def missing_response() -> torch.Tensor:
+    """Return the sentinel of a pair that was not recorded: NaN of shape (1, 1)."""
+    return torch.full((1, 1), float("nan"))
+
+
+class _LazySequence(Sequence[Any]):
+    """A read-only sequence whose entries are made when asked for; indices may be integers of any library or slices."""
+
+    _kind = "entry"
+
+    @abstractmethod
+    def _make(self, index: int) -> Any:
+        """Make the entry at a checked index."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._make(position) for position in range(*index.indices(len(self)))]
+        return self._make(checked_index(index, len(self), self._kind))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._make(index) for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} entries>"
+
+
+class ItemResponses(_LazySequence):
+    """Responses of the selected neurons to one stimulus, (trials, bins) each, (1, 1) NaN where not recorded.
+
+    Parameters
+    ----------
+    grid : PackedGrid
+        Where the values lie.
+    stimulus : int
+        Stimulus.
+    neurons : ndarray of int64 or None
+        Selected neurons; None is all.
+    """
+
+    _kind = "neuron"
+
+    def __init__(self, grid: PackedGrid, stimulus: int, neurons: NDArray[np.int64] | None) -> None:
+        self._grid, self._stimulus = grid, stimulus
+        self._pairs = grid.find(stimulus, neurons)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def _make(self, index: int) -> torch.Tensor:
+        pair = int(self._pairs[index])
+        return missing_response() if pair < 0 else torch.from_numpy(self._grid.pair_response(pair))
+
+    def rows(self) -> Rows:
+        """Return all trials of all selected neurons as rows of one matrix."""
+        return self._grid.rows(self._stimulus, self._pairs)
+
+    @property
+    def heard(self) -> NDArray[np.bool_]:
+        """Whether each selected neuron has data, shape (neurons,)."""
+        heard = self._pairs >= 0
+        heard[heard] = self._grid.pair_heard[self._pairs[heard]]
+        return heard
+
+    @property
+    def never_nan(self) -> bool:
+        """Whether recorded responses cannot hold NaN, because they are stored as whole numbers."""
+        return self._grid.values.dtype.kind != "f"
+
+
+class GridResponses(_LazySequence):
+    """Responses of all neurons to all stimuli: ``responses[stimulus][neuron]``."""
+
+    _kind = "stimulus"
+
+    def __init__(self, grid: PackedGrid) -> None:
+        self._grid = grid
+
+    def __len__(self) -> int:
+        return self._grid.n_stimuli
+
+    def _make(self, index: int) -> ItemResponses:
+        return ItemResponses(self._grid, index, None)
+
+
+class GridStimuli(_LazySequence):
+    """Stimuli of a grid, (1, bands, bins) or (1, samples) each, as views of the stored arrays."""
+
+    _kind = "stimulus"
+
+    def __init__(self, arrays: Sequence[NDArray[np.float32]]) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def _make(self, index: int) -> torch.Tensor:
+        return torch.from_numpy(self._arrays[index])[None]

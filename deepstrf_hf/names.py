@@ -1,0 +1,11 @@
+"""Names that builders, tables, repositories and grids share."""
+
+from __future__ import annotations
+
+STIMULUS_PREFIX, NEURON_PREFIX = "stim_", "neuron_"
+TABLES = ("rows", "waveform", "stimuli", "neurons")
+SUFFIX = {"rows": "", "waveform": "-waveform", "stimuli": "-stimuli", "neurons": "-neurons"}
+"""What is added to the cohort's name to give the name of the table's configuration."""
+CARD_NAME = "README.md"
+"""The dataset card, which is also the index of the configurations."""
+REPORT_NAME = "build_report.json"

@@ -1,0 +1,201 @@
+"""Where the files of a configuration are: a built directory, or a repository on the Hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deepstrf_hf._version import TABLE_VERSION
+from deepstrf_hf.errors import TableFormatError, unknown_name
+from deepstrf_hf.names import CARD_NAME, SUFFIX
+from deepstrf_hf.parquet import read_provenance
+
+REPOSITORY_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The index of a built directory or Hub repository: which files each configuration has.
+
+    Parameters
+    ----------
+    source : str
+        Directory or repository id, as the user gave it.
+    directory : Path or None
+        The directory; None on the Hub.
+    revision : str or None
+        Commit, on the Hub: all files come from one commit even if somebody pushes meanwhile.
+    token : str, bool or None
+        Access token.
+    configs : dict
+        Files by configuration and split.
+    default : str
+        Default configuration.
+    """
+
+    source: str
+    directory: Path | None
+    revision: str | None
+    token: str | bool | None
+    configs: Mapping[str, Mapping[str, Sequence[str]]]
+    default: str
+
+    def __repr__(self) -> str:
+        return f"Repository({self.source!r}, revision={self.revision!r}, configs={list(self.configs)})"
+
+    @classmethod
+    def open(
+        cls, source: str | Path, *, revision: str | None = None, token: str | bool | None = None
+    ) -> Repository:
+        """Read the index of a directory or repository.
+
+        Parameters
+        ----------
+        source : str or Path
+            A directory that `deepstrf_hf.build` wrote, or the id of a Hub repository (``"deepstrf/ns1"``).
+        revision : str, optional
+            Branch, tag or commit on the Hub.
+        token : str, bool or None
+            As in ``huggingface_hub``.
+
+        Raises
+        ------
+        TableFormatError
+            The directory or repository is not one of ours.
+        HubError
+            The Hub refused or could not be reached.
+        """
+        directory = Path(source).expanduser()
+        if directory.is_dir():
+            return cls._from_card(str(source), directory / CARD_NAME, directory, None, None)
+        if not REPOSITORY_ID.fullmatch(str(source)):
+            raise TableFormatError(
+                "Neither a directory nor the id of a repository",
+                path=source,
+                expected="a directory that `deepstrf-hf build` wrote, or owner/name",
+            )
+        import huggingface_hub  # costs a third of a second, and a directory does not need it
+
+        from deepstrf_hf.hub_errors import hub_errors
+
+        with hub_errors(str(source), revision=revision):
+            card = huggingface_hub.hf_hub_download(
+                str(source), CARD_NAME, repo_type="dataset", revision=revision, token=token
+            )
+        # .../snapshots/<commit>/README.md: the commit that a branch or tag meant when the card was read
+        commit = Path(card).parent.name
+        return cls._from_card(str(source), Path(card), None, commit, token)
+
+    @classmethod
+    def _from_card(
+        cls, source: str, card: Path, directory: Path | None, revision: str | None, token: str | bool | None
+    ) -> Repository:
+        problem = TableFormatError(
+            "This is not a corpus that deepstrf-hf built",
+            path=source,
+            field=f"configs in {CARD_NAME}",
+            mend="name a directory that `deepstrf-hf build` wrote, or a repository that `deepstrf-hf push` filled",
+        )
+        try:
+            block = re.match(r"---\n(.*?)\n---\n", card.read_text(encoding="utf-8"), re.DOTALL)
+            data: Any = yaml.safe_load(block[1]) if block else {}
+            entries = data["configs"]
+            configs = {
+                entry["config_name"]: {part["split"]: list(part["path"]) for part in entry["data_files"]}
+                for entry in entries
+            }
+            default = next((entry["config_name"] for entry in entries if entry.get("default")), next(iter(configs)))
+        except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
+            raise problem from error
+        return cls(source, directory, revision, token, configs, default)
+
+    def main_config(self, config: str | None) -> str:
+        """Return the name of a main table, checked; the default one for None.
+
+        Raises
+        ------
+        UnknownNameError
+            No such configuration; near matches are offered.
+        """
+        suffixes = tuple(suffix for suffix in SUFFIX.values() if suffix)
+        mains = [name for name in self.configs if not name.endswith(suffixes)]
+        name = config or self.default
+        if name not in mains:
+            raise unknown_name("configuration", name, mains, path=self.source)
+        return name
+
+    def check_config(self, config: str) -> str:
+        """Return the name of any configuration, checked (errors as in `main_config`)."""
+        if config not in self.configs:
+            raise unknown_name("configuration", config, self.configs, path=self.source)
+        return config
+
+    def files(self, config: str, split: str | None = None) -> list[Path]:
+        """Return the Parquet files of a configuration, fetched if they are on the Hub and not in its cache.
+
+        Parameters
+        ----------
+        config : str
+            Configuration.
+        split : str, optional
+            One split; all of them by default, in order.
+
+        Raises
+        ------
+        UnknownNameError
+            No such configuration or split.
+        HubError
+            The Hub refused or could not be reached.
+        """
+        splits = self.configs[self.check_config(config)]
+        if split is not None and split not in splits:
+            raise unknown_name(f"split of {config}", split, splits, path=self.source)
+        names = [name for key, files in splits.items() if split in (None, key) for name in files]
+        root = self.directory
+        if root is None:
+            import huggingface_hub
+
+            from deepstrf_hf.hub_errors import hub_errors
+
+            with hub_errors(self.source, revision=self.revision):
+                root = Path(
+                    huggingface_hub.snapshot_download(
+                        self.source,
+                        repo_type="dataset",
+                        revision=self.revision,
+                        token=self.token,
+                        allow_patterns=names,
+                    )
+                )
+        paths = [root / name for name in names]
+        for path in paths:
+            if not path.is_file():
+                raise TableFormatError(
+                    "A file that the card names is missing", path=path, mend="build it, or download it, again"
+                )
+        return paths
+
+    def provenance(self, files: Sequence[Path]) -> dict[str, Any]:
+        """Read what the files say about themselves.
+
+        Raises
+        ------
+        TableFormatError
+            They are not ours, or of a later version of the tables.
+        """
+        provenance = read_provenance(files[0])
+        if provenance["table_version"] > TABLE_VERSION:
+            raise TableFormatError(
+                "These tables were written by a later version of deepstrf-hf",
+                path=self.source,
+                field="table_version",
+                found=provenance["table_version"],
+                expected=f"at most {TABLE_VERSION}",
+                mend="upgrade deepstrf-hf",
+            )
+        return provenance
