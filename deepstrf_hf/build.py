@@ -210,6 +210,7 @@ def _build_cohort(
 def _provenance(builder: type[CorpusBuilder], config: CorpusConfig, name: str, hashes: Mapping[str, str]) -> dict[str, Any]:
     """Describe where a file comes from and how its values are to be read."""
     corpus, cohort = builder.CORPUS, builder.CORPUS.cohort(config.cohort)
+    bands = builder.band_frequencies_hz(cohort, config)
     return {
         "table_version": TABLE_VERSION,
         "library_version": __version__,
@@ -225,6 +226,7 @@ def _provenance(builder: type[CorpusBuilder], config: CorpusConfig, name: str, h
         "signal_type": cohort.signal_type,
         "response_unit": cohort.response_unit,
         "spectrogram_unit": cohort.spectrogram_unit,
+        "band_frequencies_hz": None if bands is None else [round(float(band), 3) for band in bands],
         "audio_fs": cohort.audio_fs,
         "preprocessing": {
             "published": steps_to_json(cohort.preprocessing),

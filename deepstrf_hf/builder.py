@@ -88,6 +88,11 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
         """Return the pieces that can be built independently, in order; one by default."""
         return [Part("all")]
 
+    @classmethod
+    def band_frequencies_hz(cls, cohort: Cohort, config: Any) -> Sequence[float] | None:
+        """Return the centre frequency of each spectrogram band, Hz, lowest first; None where bands have none."""
+        return None
+
     # What the base derives ----------------------------------------------------------------------------------------
 
     @classmethod

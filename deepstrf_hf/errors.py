@@ -54,7 +54,8 @@ class DeepstrfError(Exception):
             ("Mend", self.mend),
         ):
             if value is not None:
-                parts.append(f"{label}: {str(value).rstrip('.')}.")
+                text = str(value).rstrip(".")
+                parts.append(f"{label}: {text}" + ("" if text.endswith("?") else "."))
         return " ".join(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -12,8 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from deepstrf_hf.errors import TableFormatError
 
@@ -158,6 +160,16 @@ def read_provenance(path: Path) -> dict[str, Any]:
         )
     provenance: dict[str, Any] = json.loads(metadata[METADATA_KEY])
     return provenance
+
+
+def as_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """Return numbers without nulls as a NumPy array, without a copy where they lie in one piece.
+
+    pyarrow's own conversion imports pandas, which costs more than opening a corpus.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values: NDArray[Any] = np.from_dlpack(array)
+    return values
 
 
 def row_groups(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -36,6 +36,8 @@ class Repository:
         Files by configuration and split.
     default : str
         Default configuration.
+    features : dict
+        Names of the columns of each configuration.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Repository:
     token: str | bool | None
     configs: Mapping[str, Mapping[str, Sequence[str]]]
     default: str
+    features: Mapping[str, Sequence[str]]
 
     def __repr__(self) -> str:
         return f"Repository({self.source!r}, revision={self.revision!r}, configs={list(self.configs)})"
@@ -109,10 +112,13 @@ class Repository:
                 entry["config_name"]: {part["split"]: list(part["path"]) for part in entry["data_files"]}
                 for entry in entries
             }
+            features = {
+                entry["config_name"]: [column["name"] for column in entry["features"]] for entry in data["dataset_info"]
+            }
             default = next((entry["config_name"] for entry in entries if entry.get("default")), next(iter(configs)))
         except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
             raise problem from error
-        return cls(source, directory, revision, token, configs, default)
+        return cls(source, directory, revision, token, configs, default, features)
 
     def main_config(self, config: str | None) -> str:
         """Return the name of a main table, checked; the default one for None.
@@ -134,6 +140,10 @@ class Repository:
         if config not in self.configs:
             raise unknown_name("configuration", config, self.configs, path=self.source)
         return config
+
+    def columns(self, config: str) -> Sequence[str]:
+        """Return the names of the columns of a configuration (errors as in `main_config`)."""
+        return self.features[self.check_config(config)]
 
     def files(self, config: str, split: str | None = None) -> list[Path]:
         """Return the Parquet files of a configuration, fetched if they are on the Hub and not in its cache.

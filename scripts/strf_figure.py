@@ -10,16 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
+
+from deepstrf_hf.drawing import (
+    MEASURED,
+    STYLE,
+    band_edges_khz,
+    draw_mean,
+    draw_raster,
+    draw_spectrogram,
+    log_frequency_axis,
+)
 
 Float = NDArray[np.float64]
 
 MAX_STRFS = 6
 """Receptive fields drawn at most."""
-_MEASURED, _PREDICTED, _CORRECTED = "#7c8591", "#d1411b", "#2a6f97"
-_KILOHERTZ = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50])
-_STYLE = {"titlesize": 10.5, "labelsize": 9.5, "ticksize": 8.5}
+_CORRECTED = "#2a6f97"
 
 
 def draw_strf_figure(
@@ -94,9 +102,9 @@ def draw_strf_figure(
     sound = figure.add_subplot(left[0])
     raster = figure.add_subplot(left[1], sharex=sound)
     rate = figure.add_subplot(left[2], sharex=sound)
-    _draw_clip(figure, sound, levels, bands_hz, dt_ms, spectrogram_label)
-    _draw_raster(raster, counts, dt_ms, unit_name)
-    _draw_rate(rate, counts, predicted, dt_ms)
+    draw_spectrogram(figure, sound, levels, bands_hz, dt_ms, spectrogram_label)
+    draw_raster(raster, counts, dt_ms, unit_name)
+    draw_mean(rate, counts, dt_ms, predicted)
     for axes in (sound, raster):
         axes.tick_params(labelbottom=False)
 
@@ -109,14 +117,14 @@ def draw_strf_figure(
         _draw_strf(axes, name, weights, cc, bands_hz, dt_ms)
         axes.tick_params(labelleft=index % n_columns == 0, labelbottom=index + n_columns >= len(fields))
         if index % n_columns == 0:
-            axes.set_ylabel("frequency (kHz)", fontsize=_STYLE["labelsize"])
+            axes.set_ylabel("frequency (kHz)", fontsize=STYLE["labelsize"])
         drawn.append(axes)
     figure.text(0.7675, drawn[-1].get_position().y0 - 0.045, "time before the response (ms)",
-                fontsize=_STYLE["labelsize"], ha="center")  # fmt: skip
+                fontsize=STYLE["labelsize"], ha="center")  # fmt: skip
     top, bottom = drawn[0].get_position().y1, drawn[-1].get_position().y0
     bar = figure.colorbar(drawn[0].collections[0], cax=figure.add_axes((0.947, bottom, 0.009, top - bottom)))
     bar.set_ticks([-1, 0, 1], labels=["−", "0", "+"])
-    bar.set_label("weight / largest of the unit", fontsize=_STYLE["labelsize"], labelpad=2)
+    bar.set_label("weight / largest of the unit", fontsize=STYLE["labelsize"], labelpad=2)
     scores = figure.add_axes((0.6, 0.075, 0.335, 0.235 if n_rows == 2 else 0.36))
     _draw_scores(scores, raw, corrected)
 
@@ -126,91 +134,18 @@ def draw_strf_figure(
     return path
 
 
-def _edges_khz(frequencies_hz: Float) -> Float:
-    """Edges (F + 1,) in kHz of bands, halfway between centres on a log axis."""
-    centres = np.log(frequencies_hz / 1000)
-    inner = (centres[1:] + centres[:-1]) / 2
-    outer = centres[0] * 2 - inner[0], centres[-1] * 2 - inner[-1]
-    return np.asarray(np.exp(np.concatenate([outer[:1], inner, outer[1:]])))
-
-
-def _log_frequency_axis(axes: Axes, edges_khz: Float) -> None:
-    axes.set_yscale("log")
-    axes.set_ylim(edges_khz[0], edges_khz[-1])
-    shown = _KILOHERTZ[(edges_khz[0] <= _KILOHERTZ) & (edges_khz[-1] >= _KILOHERTZ)]
-    axes.yaxis.set_major_locator(FixedLocator(shown))
-    axes.yaxis.set_major_formatter(FixedFormatter([f"{value:g}" for value in shown]))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.tick_params(labelsize=_STYLE["ticksize"])
-
-
-def _draw_clip(figure: Figure, axes: Axes, levels: Float, frequencies_hz: Float, dt_ms: float, label: str) -> None:
-    """Spectrogram over time in s, with its colour bar outside on the right."""
-    edges_khz = _edges_khz(frequencies_hz)
-    times_s = np.arange(levels.shape[1] + 1) * dt_ms / 1000
-    low, high = np.nanpercentile(levels, (2, 99.7))
-    norm = Normalize(low, high if high > low else low + 1)
-    mesh = axes.pcolormesh(times_s, edges_khz, levels, cmap="magma", norm=norm, rasterized=True)
-    _log_frequency_axis(axes, edges_khz)
-    axes.set_xlim(0, times_s[-1])
-    axes.set_ylabel("frequency (kHz)", fontsize=_STYLE["labelsize"])
-    axes.set_title("Sound: spectrogram of one test clip", fontsize=_STYLE["titlesize"], loc="left")
-    box = axes.get_position()
-    bar = figure.colorbar(mesh, cax=figure.add_axes((box.x1 + 0.006, box.y0, 0.007, box.height)))
-    bar.ax.tick_params(labelsize=_STYLE["ticksize"] - 1, length=2, pad=1)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(4))
-    bar.set_label(label, fontsize=_STYLE["ticksize"], labelpad=3)
-
-
-def _draw_raster(axes: Axes, counts: Float, dt_ms: float, unit_name: str) -> None:
-    """One row per repeat, one tick per bin that holds a spike."""
-    centres_s = (np.arange(counts.shape[1]) + 0.5) * dt_ms / 1000
-    spikes = [centres_s[np.nan_to_num(row) > 0] for row in counts]
-    axes.eventplot(spikes, lineoffsets=range(1, len(spikes) + 1), linelengths=0.85, linewidths=0.9, colors="black")
-    axes.set_ylim(len(spikes) + 0.5, 0.5)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.tick_params(labelsize=_STYLE["ticksize"])
-    axes.set_ylabel("repeat", fontsize=_STYLE["labelsize"])
-    heading = "Spikes" + (f" of {unit_name}" if unit_name else "") + f" in {len(spikes)} repeats"
-    axes.set_title(heading, fontsize=_STYLE["titlesize"], loc="left")
-
-
-def _draw_rate(axes: Axes, counts: Float, predicted: Float, dt_ms: float) -> None:
-    """Trial average as an area and prediction as a line, in spikes/s."""
-    per_second = 1000 / dt_ms
-    present = np.isfinite(counts).sum(axis=0)
-    measured = np.where(present > 0, np.nansum(counts, axis=0) / np.maximum(present, 1), np.nan) * per_second
-    edges_s = np.arange(counts.shape[1] + 1) * dt_ms / 1000
-    axes.stairs(measured, edges_s, fill=True, color=_MEASURED, label="measured")
-    axes.plot((edges_s[:-1] + edges_s[1:]) / 2, predicted * per_second, color=_PREDICTED, lw=1.2, label="predicted")
-    axes.axhline(0, color="black", lw=0.6)
-    low = min(0.0, float(np.nanmin(predicted)) * per_second)
-    high = max(float(np.nanmax(np.append(measured, 0))), float(np.nanmax(predicted)) * per_second)
-    high = high if high > 0 else 1.0
-    axes.set_ylim(low * 1.05, high * 1.18)
-    valid = np.isfinite(measured) & np.isfinite(predicted)
-    heading = f"Mean rate in bins of {dt_ms:g} ms and its linear prediction"
-    if np.std(measured[valid]) > 0 and np.std(predicted[valid]) > 0:
-        heading += f" (cc = {np.corrcoef(measured[valid], predicted[valid])[0, 1]:.2f} in this clip)"
-    axes.set_title(heading, fontsize=_STYLE["titlesize"], loc="left")
-    axes.set_ylabel("rate (spikes/s)", fontsize=_STYLE["labelsize"])
-    axes.set_xlabel("time from sound onset (s)", fontsize=_STYLE["labelsize"])
-    axes.tick_params(labelsize=_STYLE["ticksize"])
-    axes.legend(loc="upper right", fontsize=_STYLE["ticksize"], framealpha=0.85, edgecolor="none", ncols=2)
-
-
 def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz: Float, dt_ms: float) -> None:
     """Weights over time before the response (lag 0 on the right) and frequency, scaled to their largest magnitude."""
-    edges_khz = _edges_khz(frequencies_hz)
+    edges_khz = band_edges_khz(frequencies_hz)
     scale = float(np.max(np.abs(weights)))
     times_ms = np.arange(-weights.shape[1], 1) * dt_ms
     values = weights[:, ::-1] / (scale if scale > 0 else 1.0)
     axes.pcolormesh(times_ms, edges_khz, values, cmap="RdBu_r", norm=Normalize(-1, 1), rasterized=True)
-    _log_frequency_axis(axes, edges_khz)
+    log_frequency_axis(axes, edges_khz)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, prune="lower"))
-    axes.set_title(name if len(name) <= 22 else "…" + name[-21:], fontsize=_STYLE["ticksize"], loc="left", pad=4)
+    axes.set_title(name if len(name) <= 22 else "…" + name[-21:], fontsize=STYLE["ticksize"], loc="left", pad=4)
     if np.isfinite(cc):
-        axes.text(0.04, 0.04, f"cc {cc:.2f}", transform=axes.transAxes, fontsize=_STYLE["ticksize"],
+        axes.text(0.04, 0.04, f"cc {cc:.2f}", transform=axes.transAxes, fontsize=STYLE["ticksize"],
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5})  # fmt: skip
 
 
@@ -219,7 +154,7 @@ def _draw_scores(axes: Axes, raw: Float, corrected: Float) -> None:
     values = [array[np.isfinite(array)] for array in (raw, corrected)]
     lowest = min((float(array.min()) for array in values if len(array)), default=0.0)
     edges = np.arange(-1.0 if lowest < -0.5 else -0.5 if lowest < -0.05 else -0.05, 1.051, 0.05)
-    kinds = (("with the trial average", _MEASURED, True), ("corrected for trial noise", _CORRECTED, False))
+    kinds = (("with the trial average", MEASURED, True), ("corrected for trial noise", _CORRECTED, False))
     heights = [np.histogram(np.clip(array, edges[0], edges[-1]), edges)[0] for array in values]
     tallest = max(1, *(int(height.max()) for height in heights))
     for array, height, (label, colour, filled) in zip(values, heights, kinds, strict=True):
@@ -233,8 +168,8 @@ def _draw_scores(axes: Axes, raw: Float, corrected: Float) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     absent = int((~np.isfinite(corrected)).sum())
     heading = f"Test correlations of {len(raw)} units" + (f" ({absent} without a corrected value)" if absent else "")
-    axes.set_title(heading, fontsize=_STYLE["titlesize"], loc="left")
-    axes.set_xlabel("correlation of prediction and response, test clips", fontsize=_STYLE["labelsize"])
-    axes.set_ylabel("units", fontsize=_STYLE["labelsize"])
-    axes.tick_params(labelsize=_STYLE["ticksize"])
-    axes.legend(loc="upper left", fontsize=_STYLE["ticksize"], frameon=False)
+    axes.set_title(heading, fontsize=STYLE["titlesize"], loc="left")
+    axes.set_xlabel("correlation of prediction and response, test clips", fontsize=STYLE["labelsize"])
+    axes.set_ylabel("units", fontsize=STYLE["labelsize"])
+    axes.tick_params(labelsize=STYLE["ticksize"])
+    axes.legend(loc="upper left", fontsize=STYLE["ticksize"], frameon=False)

@@ -12,6 +12,7 @@ from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig, parameter
 from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution, StimulusSplit
 from deepstrf_hf.errors import ParameterError
+from deepstrf_hf.features.cochleagram import band_frequencies
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.binning import bin_spikes, bin_spikes_one_per_ms
@@ -169,6 +170,11 @@ class Ns1(CorpusBuilder):
     def parts(cls, raw: RawTree, cohort: Cohort, config: Ns1Config) -> Sequence[Part]:
         """Return one part per split."""
         return [Part(name, split=name) for name in cohort.splits.names]
+
+    @classmethod
+    def band_frequencies_hz(cls, cohort: Cohort, config: Ns1Config) -> Sequence[float]:
+        """Return the centre frequencies of the cochleagram, as in Rahman et al. 2019."""
+        return band_frequencies(config.n_bands, config.low_hz, config.high_hz).tolist()
 
     @classmethod
     def raw_files(cls, raw: RawTree, cohort: Cohort, config: Ns1Config) -> Sequence[str]:

@@ -126,7 +126,9 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             arrays,
             [{} for _ in arrays] if stim_meta is None else stim_meta,
             [{} for _ in range(packed.n_neurons)] if nrn_meta is None else nrn_meta,
-            GridDescription(dt_ms, bands, audio_fs, waveform, hearing_range_hz, species, signal_type),
+            GridDescription(
+                dt_ms, bands, audio_fs, waveform, hearing_range_hz, species=species, signal_type=signal_type
+            ),
         )
         dataset.validate()
         return dataset
@@ -163,6 +165,11 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
     def hearing_range_hz(self) -> tuple[float, float] | None:
         """Lowest and highest audible frequency of the species, Hz."""
         return self._description.hearing_range_hz
+
+    @property
+    def band_frequencies_hz(self) -> tuple[float, ...] | None:
+        """Centre frequency of each band, Hz, lowest first; None where they are not known."""
+        return self._description.band_frequencies_hz
 
     @property
     def species(self) -> str:

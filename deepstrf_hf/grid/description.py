@@ -21,6 +21,8 @@ class GridDescription:
         Whether stimuli are waveforms.
     hearing_range_hz : tuple of float, optional
         Of the species.
+    band_frequencies_hz : tuple of float, optional
+        Centre frequency of each band, Hz, lowest first.
     species, signal_type, response_unit, path : str
         For people.
     """
@@ -30,6 +32,7 @@ class GridDescription:
     audio_fs: int | None = None
     waveform: bool = False
     hearing_range_hz: tuple[float, float] | None = None
+    band_frequencies_hz: tuple[float, ...] | None = None
     species: str = ""
     signal_type: str = ""
     response_unit: str = ""

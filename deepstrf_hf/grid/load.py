@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
-from deepstrf_hf.parquet import row_groups
+from deepstrf_hf.parquet import as_numpy, row_groups
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.responses.preprocessing import ResponseStep, steps_from_json
 from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX
@@ -92,15 +92,10 @@ def load(
     files = repository.files(config, split)
     provenance = repository.provenance(files)
     stimuli_files, neuron_files = (repository.files(f"{config}-{table}") for table in ("stimuli", "neurons"))
-    neurons = _metadata(neuron_files, exclude=())
-    stimuli = _metadata(stimuli_files, exclude=("spectrogram", "audio", "picture"))
-    grid = _read_grid(
-        files,
-        [row["stim_id"] for row in stimuli],
-        [row["neuron_id"] for row in neurons],
-        provenance,
-        _steps(preprocessing, provenance),
-    )
+    neuron_table = _metadata(neuron_files, exclude=())
+    stimulus_table = _metadata(stimuli_files, exclude=("spectrogram", "audio", "picture"))
+    grid = _read_grid(files, stimulus_table, neuron_table, provenance, _steps(preprocessing, provenance))
+    neurons, stimuli = neuron_table.to_pylist(), stimulus_table.to_pylist()
     heard = np.diff(grid.pair_start) > 0
     if not heard.all():  # one split of two: stimuli of the other are not part of the grid
         grid = _without_unheard(grid, heard)
@@ -111,7 +106,7 @@ def load(
         arrays = _waveforms(stimuli_files, ids, grid, rate, config)
     else:
         arrays = _spectrograms(stimuli_files, ids)
-    hearing = provenance["hearing_range_hz"]
+    hearing, bands = provenance["hearing_range_hz"], provenance["band_frequencies_hz"]
     dataset = NeuralDataset(
         grid,
         arrays,
@@ -123,6 +118,7 @@ def load(
             audio_fs=rate,
             waveform=stimulus == "waveform",
             hearing_range_hz=(hearing[0], hearing[1]),
+            band_frequencies_hz=None if bands is None else tuple(bands),
             species=provenance["species"],
             signal_type=provenance["signal_type"],
             response_unit=provenance["response_unit"],
@@ -151,11 +147,11 @@ def _steps(
     return steps_from_json(declared[preprocessing])
 
 
-def _metadata(files: Sequence[Path], exclude: Sequence[str]) -> list[dict[str, Any]]:
-    """Read all columns but the large ones, one dict per row."""
+def _metadata(files: Sequence[Path], exclude: Sequence[str]) -> pa.Table:
+    """Read all columns but the large ones."""
     with pq.ParquetFile(files[0]) as file:
         columns = [name for name in file.schema_arrow.names if name not in exclude]
-    return [row for table in row_groups(files, columns) for row in table.to_pylist()]
+    return pa.concat_tables(list(row_groups(files, columns)))
 
 
 def _without_prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -166,34 +162,35 @@ def _without_prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def _read_grid(
     files: Sequence[Path],
-    stim_ids: Sequence[str],
-    neuron_ids: Sequence[str],
+    stimuli: pa.Table,
+    neurons: pa.Table,
     provenance: Mapping[str, Any],
     steps: tuple[ResponseStep, ...],
 ) -> PackedGrid:
     """Read the responses of a main table into one buffer."""
     index = pa.concat_tables(list(row_groups(files, ["stim_id", "neuron_id", "n_trials", "n_bins"])))
     places = []
-    for column, names in (("stim_id", stim_ids), ("neuron_id", neuron_ids)):
-        place = pa.compute.index_in(index.column(column), pa.array(names, pa.string()))
+    for column, companion in (("stim_id", stimuli), ("neuron_id", neurons)):
+        place = pa.compute.index_in(index.column(column), companion.column(column).combine_chunks())
         if place.null_count:
             unknown = pa.compute.filter(index.column(column), pa.compute.is_null(place))[0].as_py()
             raise TableFormatError(
                 "The main table names what its companion table lacks", path=files[0].parent, field=column, found=unknown
             )
-        places.append(place.to_numpy())
-    trials, bins = (index.column(name).to_numpy().astype(np.int64) for name in ("n_trials", "n_bins"))
+        places.append(as_numpy(place))
+    trials, bins = (as_numpy(index.column(name)).astype(np.int64) for name in ("n_trials", "n_bins"))
     values: NDArray[Any] | None = None
     filled = 0
     for table in row_groups(files, ["response"]):
         for chunk in table.column("response").chunks:
-            flat = chunk.flatten().flatten().to_numpy(zero_copy_only=False)
+            flat = as_numpy(chunk.flatten().flatten())
             if values is None:
                 values = np.empty(int((trials * bins).sum()), flat.dtype)
             if filled + len(flat) > len(values):
                 break
             values[filled : filled + len(flat)] = flat
             filled += len(flat)
+    pa.default_memory_pool().release_unused()
     if values is None or filled != len(values):
         raise TableFormatError(
             "Responses do not have the trials and bins that their rows state", path=files[0].parent, field="response"
@@ -203,8 +200,8 @@ def _read_grid(
         *places,
         trials,
         bins,
-        n_stimuli=len(stim_ids),
-        n_neurons=len(neuron_ids),
+        n_stimuli=len(stimuli),
+        n_neurons=len(neurons),
         dt_ms=provenance["dt_ms"],
         steps=steps,
     )
@@ -232,7 +229,7 @@ def _spectrograms(files: Sequence[Path], stim_ids: Sequence[str]) -> list[NDArra
         for row, name in enumerate(names.to_pylist()):
             if name in wanted:
                 bands = column[row].values
-                arrays[name] = bands.flatten().to_numpy(zero_copy_only=False).reshape(len(bands), -1).copy()
+                arrays[name] = as_numpy(bands.flatten()).reshape(len(bands), -1).copy()
     return [arrays[name] for name in stim_ids]
 
 

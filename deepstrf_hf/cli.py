@@ -1,0 +1,183 @@
+"""The command line: ``deepstrf-hf list | info | build | inspect | push``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deepstrf_hf._version import __version__
+from deepstrf_hf.errors import DeepstrfError, ParameterError
+
+app = typer.Typer(
+    name="deepstrf-hf",
+    help="Public recordings of neurons listening to sound, as tables and as a grid.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+TRACEBACK = "--traceback"
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    show_traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show where an error came from.")] = False,
+) -> None:
+    """Public recordings of neurons listening to sound, as tables and as a grid."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command("list")
+def list_corpora() -> None:
+    """List all corpora and their cohorts."""
+    from deepstrf_hf.registry import corpus_names, load_builder
+
+    table = Table("corpus", "cohort", "species", "signal", "neurons", "stimuli", "licence", "may be handed on")
+    for name in corpus_names():
+        corpus = load_builder(name).CORPUS
+        for cohort in corpus.cohorts:
+            counts = [str(cohort.counts.get(key, "")) for key in ("neurons", "stimuli")]
+            table.add_row(
+                name, cohort.name, corpus.species, cohort.signal_type, *counts, corpus.licence.name,
+                corpus.redistribution.value,
+            )  # fmt: skip
+    _console().print(table)
+
+
+@app.command()
+def info(corpus: Annotated[str, typer.Argument(help="Name of the corpus.")]) -> None:
+    """Describe a corpus: files, licence, cohorts, parameters, citation."""
+    from deepstrf_hf.card import parameter_rows
+    from deepstrf_hf.registry import load_builder
+
+    builder = load_builder(corpus)
+    declared, console = builder.CORPUS, _console()
+    console.print(f"[bold]{declared.title}[/bold] (builder version {declared.version})", highlight=False)
+    console.print(f"{declared.species}, {declared.behavioural_state}; {', '.join(declared.areas)}", highlight=False)
+    console.print(f"Data: {declared.homepage}", highlight=False)
+    console.print(
+        f"Licence: {declared.licence.name}; may be handed on: {declared.redistribution.value}. {declared.licence.terms}",
+        highlight=False,
+    )
+    cohorts = Table("cohort", "content", "published counts", "splits", title="Cohorts")
+    for cohort in declared.cohorts:
+        counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in cohort.counts.items())
+        cohorts.add_row(cohort.name, cohort.description, counts, ", ".join(cohort.splits.names))
+    files = Table("file", "address", "needed", title="Files")
+    for archive in declared.archives:
+        files.add_row(archive.name, archive.url, archive.note or "optional" if archive.optional else "yes")
+    parameters = Table("parameter", "default", "unit", "meaning", title="Parameters (build --set NAME=VALUE)")
+    for row in parameter_rows(builder.BUILDER_CONFIG_CLASS):
+        parameters.add_row(*row)
+    for table in (cohorts, files, parameters):
+        console.print(table)
+    console.print(declared.citation, highlight=False, markup=False)
+
+
+@app.command()
+def build(
+    corpus: Annotated[str, typer.Argument(help="Name of the corpus.")],
+    cohorts: Annotated[list[str] | None, typer.Argument(help="Cohorts; all if none is named.")] = None,
+    data_dir: Annotated[Path, typer.Option(help="Directory of the raw files.")] = ...,  # type: ignore[assignment]
+    out: Annotated[Path, typer.Option(help="Directory to write.")] = ...,  # type: ignore[assignment]
+    num_proc: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
+    waveform: Annotated[bool, typer.Option("--waveform", help="Also write rows that carry the waveform.")] = False,
+    stimulus: Annotated[str | None, typer.Option(help="inline or reference, instead of what the corpus declares.")] = None,
+    on_error: Annotated[str, typer.Option(help="raise, or skip what cannot be used and report it.")] = "raise",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a parameter; see `info`.")] = None,
+) -> None:
+    """Build the tables of a corpus from its raw files."""
+    from deepstrf_hf.build import build as build_corpus
+
+    parameters = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ParameterError("A setting must be NAME=VALUE", field="--set", found=setting)
+        parameters[name] = value
+    report = build_corpus(
+        corpus,
+        cohorts or None,
+        data_dir=data_dir,
+        out=out,
+        parameters=parameters,
+        stimulus=stimulus,
+        waveform=waveform,
+        on_error=on_error,
+        num_proc=num_proc,
+    )
+    from deepstrf_hf.report_table import print_report
+
+    print_report(report, _console())
+    _console().print(f"Written to {out}", highlight=False)
+
+
+@app.command()
+def inspect(
+    directory: Annotated[str, typer.Argument(help="Built directory or Hub repository.")],
+    config: Annotated[str | None, typer.Argument(help="Configuration; the default one if not given.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="PNG to write.")] = None,
+    neuron: Annotated[str | None, typer.Option(help="neuron_id to draw.")] = None,
+    stim: Annotated[str | None, typer.Option(help="stim_id to draw.")] = None,
+) -> None:
+    """Summarise a configuration and draw a neuron: spectrogram over raster and PSTH."""
+    from deepstrf_hf.plots import inspect as inspect_config
+
+    found = inspect_config(directory, config, output=output, neuron_id=neuron, stim_id=stim)
+    table = Table(show_header=False)
+    for name, value in found.summary.items():
+        table.add_row(name, value)
+    _console().print(table)
+    _console().print(f"Drawn to {found.picture}", highlight=False)
+
+
+@app.command()
+def push(
+    directory: Annotated[Path, typer.Argument(help="What `build` wrote.")],
+    repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub.")],
+    private: Annotated[bool | None, typer.Option("--private/--public", help="Whether only the owner may read it.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch; the main one if not given.")] = None,
+    permission: Annotated[str | None, typer.Option(help="Text of the owners' permission to publish.")] = None,
+) -> None:
+    """Push a built directory to the Hub, in one commit."""
+    from deepstrf_hf.hub import push as push_directory
+
+    pushed = push_directory(directory, repo_id, private=private, revision=revision, permission=permission)
+    _console().print(f"{pushed.files} files at {pushed.url}, commit {pushed.commit}", highlight=False)
+
+
+def _console() -> Console:
+    # A pipe has no width: rich would cut tables at 80 columns.
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits with 0 on success only.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Instead of those of the process.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    wants_traceback = TRACEBACK in arguments
+    if wants_traceback:  # taken anywhere on the line
+        arguments = [TRACEBACK, *(argument for argument in arguments if argument != TRACEBACK)]
+    try:
+        app(arguments)
+    except DeepstrfError as error:
+        if wants_traceback:
+            traceback.print_exc()
+        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="red", markup=False, highlight=False)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted; nothing half-written was left.", style="red")
+        raise SystemExit(130) from None

@@ -1,0 +1,223 @@
+"""Push a built directory to the Hub: one commit, after the licence has been asked."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+from deepstrf_hf.corpus import Corpus, Redistribution
+from deepstrf_hf.errors import HubError, RedistributionError, TableFormatError
+from deepstrf_hf.hub_errors import hub_errors
+from deepstrf_hf.names import CARD_NAME, REPORT_NAME
+from deepstrf_hf.registry import load_builder
+from deepstrf_hf.report import BuildReport
+from deepstrf_hf.repository import Repository
+
+ATTEMPTS = 5
+"""Commits tried when somebody else's commit comes in between."""
+CONFLICT = 412
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A finished push.
+
+    Parameters
+    ----------
+    url : str
+        Page of the repository.
+    commit : str
+        Commit that holds the data; ``revision=commit`` pins it.
+    files : int
+        Files of the directory.
+    """
+
+    url: str
+    commit: str
+    files: int
+
+
+def push(
+    directory: str | Path,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    permission: str | None = None,
+    message: str | None = None,
+) -> Pushed:
+    """Push a built directory to the Hub, in one commit.
+
+    The repository is made if it does not exist. Afterwards it is what the directory is: files of ours that the
+    directory no longer has are deleted in the same commit, files that others put there are left alone. Readers see the
+    old state or the new one. A push that failed can be repeated; files already there are not sent again.
+
+    Parameters
+    ----------
+    directory : str or Path
+        What `deepstrf_hf.build` wrote.
+    repo_id : str
+        ``"owner/name"``.
+    private : bool, optional
+        Whether only the owner may read it. Must be True for a corpus whose terms do not allow it to be handed on.
+    revision : str, optional
+        Branch; made if it does not exist. The main branch if not given.
+    token : str, bool or None
+        As in ``huggingface_hub``; needs write access.
+    permission : str, optional
+        Text of a permission to publish a corpus whose terms do not allow it by themselves: who gave it, when, for
+        what. It is written into the card.
+    message : str, optional
+        Commit message.
+
+    Returns
+    -------
+    Pushed
+        Address and commit.
+
+    Raises
+    ------
+    TableFormatError
+        The directory is not a whole build.
+    RedistributionError
+        The terms of the corpus do not allow a public copy.
+    HubError
+        The Hub refused or could not be reached.
+    """
+    directory = Path(directory)
+    report = BuildReport.read(directory)
+    corpus = load_builder(report.corpus).CORPUS
+    files = _check_whole(directory, report)
+    _ask_licence(corpus, private, permission)
+    api = HfApi(token=token)
+    with hub_errors(repo_id, revision):
+        url = str(api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True))
+        _check_visibility(api, repo_id, corpus, permission)
+        if revision is not None:
+            api.create_branch(repo_id, branch=revision, repo_type="dataset", exist_ok=True)
+        with _card_to_push(directory, permission) as card:
+            operations = [
+                CommitOperationAdd(name, str(card if name == CARD_NAME else directory / name)) for name in files
+            ]
+            message = message or f"{corpus.name} {report.corpus_version}, built by deepstrf-hf {report.library_version}"
+            commit = _commit(api, repo_id, revision, operations, message, token)
+    return Pushed(url, commit, len(files))
+
+
+def _check_whole(directory: Path, report: BuildReport) -> list[str]:
+    """Return the files of a build, after checking that each is there and has the rows the report states."""
+    names = [CARD_NAME, REPORT_NAME]
+    for entry in report.cohorts.values():
+        for splits in entry.configs.values():
+            for split in splits.values():
+                found = 0
+                for name in split.files:
+                    path = directory / name
+                    if not path.is_file():
+                        raise TableFormatError("A file of the build is missing", path=path, mend="build it again")
+                    found += pq.read_metadata(path).num_rows
+                if found != split.rows:
+                    raise TableFormatError(
+                        "Files do not have the rows that the build report states",
+                        path=directory / split.files[0],
+                        found=found,
+                        expected=split.rows,
+                        mend="build it again",
+                    )
+                names += split.files
+    if not (directory / CARD_NAME).is_file():
+        raise TableFormatError("The card of the build is missing", path=directory / CARD_NAME, mend="build it again")
+    return names
+
+
+def _refusal(corpus: Corpus, what: str) -> RedistributionError:
+    verdict = {
+        Redistribution.UNVERIFIED: "nobody has verified that its data may be handed on",
+        Redistribution.FORBIDDEN: "its terms do not allow the data to be handed on",
+    }[corpus.redistribution]
+    return RedistributionError(
+        f"{corpus.name} cannot be pushed to a public repository: {verdict}",
+        field="redistribution",
+        found=f"{what}; terms: {corpus.licence.name}, {corpus.licence.url}. {corpus.licence.terms}",
+        mend="push with private=True (--private), or give the text of the owners' permission (permission=..., "
+        "--permission)",
+    )
+
+
+def _ask_licence(corpus: Corpus, private: bool | None, permission: str | None) -> None:
+    if corpus.redistribution is Redistribution.PERMITTED or private or (permission and permission.strip()):
+        return
+    raise _refusal(corpus, "a push that is not private")
+
+
+def _check_visibility(api: HfApi, repo_id: str, corpus: Corpus, permission: str | None) -> None:
+    """Refuse an existing repository that is public: asking for a private one does not make it private."""
+    if corpus.redistribution is Redistribution.PERMITTED or (permission and permission.strip()):
+        return
+    if not api.repo_info(repo_id, repo_type="dataset").private:
+        raise _refusal(corpus, f"{repo_id} exists and is public")
+
+
+@contextmanager
+def _card_to_push(directory: Path, permission: str | None) -> Iterator[Path]:
+    """Yield the card, with the permission written into a copy of it if there is one."""
+    card = directory / CARD_NAME
+    if not permission or not permission.strip():
+        yield card
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(shutil.copy(card, scratch))
+        with copy.open("a", encoding="utf-8") as file:
+            file.write(f"\n## Permission to publish\n\n{permission.strip()}\n")
+        yield copy
+
+
+def _commit(
+    api: HfApi,
+    repo_id: str,
+    revision: str | None,
+    additions: list[CommitOperationAdd],
+    message: str,
+    token: str | bool | None,
+) -> str:
+    """Commit everything at once, on the head as it is; again on the new head if another commit came first."""
+    kept = {operation.path_in_repo for operation in additions}
+    for attempt in range(ATTEMPTS):
+        head = api.repo_info(repo_id, repo_type="dataset", revision=revision).sha
+        stale = sorted(_files_of_earlier_push(repo_id, head, token) - kept)
+        operations = [*additions, *(CommitOperationDelete(name) for name in stale)]
+        try:
+            commit = api.create_commit(
+                repo_id,
+                operations,
+                commit_message=message,
+                repo_type="dataset",
+                revision=revision,
+                parent_commit=head,
+            )
+            return str(commit.oid)
+        except HfHubHTTPError as error:
+            if error.response is None or error.response.status_code != CONFLICT or attempt + 1 == ATTEMPTS:
+                raise
+    raise HubError(f"Other commits to {repo_id} kept coming in between", mend="push again")
+
+
+def _files_of_earlier_push(repo_id: str, head: str | None, token: str | bool | None) -> set[str]:
+    """Return the data files that an earlier push of ours put into the repository."""
+    try:
+        repository = Repository.open(repo_id, revision=head, token=token)
+    except (TableFormatError, EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError):
+        return set()
+    except HubError:
+        # No card yet: the repository is new, or holds something else, which is left alone.
+        return set()
+    return {name for splits in repository.configs.values() for files in splits.values() for name in files}

@@ -1,0 +1,56 @@
+"""What all tests share: where real recordings are, and a cache of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = os.environ.get("DEEPSTRF_REAL_DATA")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests on real recordings where there are none."""
+    if REAL_DATA and Path(REAL_DATA).is_dir():
+        return
+    skip = pytest.mark.skip(reason="DEEPSTRF_REAL_DATA does not name a directory of real recordings")
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the directory of real recordings."""
+    return Path(str(REAL_DATA))
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what `datasets` caches inside the test's own directory."""
+    import datasets
+
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache / "datasets"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(cache / "datasets"))
+
+
+@pytest.fixture(scope="session")
+def ns1_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a synthetic raw NS1 tree with all its edge cases, shared by the tests that only read it."""
+    from tests.raw_writers.ns1 import write_ns1
+
+    directory = tmp_path_factory.mktemp("ns1_raw")
+    write_ns1(directory, seed=1, n_units=5, sound_driven=False, edge_cases=True, clip_seconds=0.5)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def ns1_built(ns1_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a build of `ns1_raw`, shared by the tests that only read it."""
+    from deepstrf_hf.build import build
+
+    out = tmp_path_factory.mktemp("ns1_built") / "ns1"
+    build("ns1", data_dir=ns1_raw, out=out, on_error="skip", waveform=True)
+    return out
