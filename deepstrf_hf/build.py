@@ -201,13 +201,13 @@ def _build_cohort(
             config_name = name + SUFFIX[table]
             report.tables[config_name] = table
             order = {split: splits[split] for split in ("train", "test") if split in splits}
-            report.configs[config_name] = {
-                split: _name_shards(files, split, staging) for split, files in order.items()
-            }
+            report.configs[config_name] = {split: _name_shards(files, split, staging) for split, files in order.items()}
     return report
 
 
-def _provenance(builder: type[CorpusBuilder], config: CorpusConfig, name: str, hashes: Mapping[str, str]) -> dict[str, Any]:
+def _provenance(
+    builder: type[CorpusBuilder], config: CorpusConfig, name: str, hashes: Mapping[str, str]
+) -> dict[str, Any]:
     """Describe where a file comes from and how its values are to be read."""
     corpus, cohort = builder.CORPUS, builder.CORPUS.cohort(config.cohort)
     bands = builder.band_frequencies_hz(cohort, config)

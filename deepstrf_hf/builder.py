@@ -69,9 +69,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
 
     @classmethod
     @abstractmethod
-    def recordings(
-        cls, raw: RawTree, cohort: Cohort, config: Any, part: Part, log: BuildLog
-    ) -> Iterator[Recording]:
+    def recordings(cls, raw: RawTree, cohort: Cohort, config: Any, part: Part, log: BuildLog) -> Iterator[Recording]:
         """Walk the raw tree and yield the recordings of one part.
 
         Stimulus by stimulus in ascending order of ``stim_id``, one `Stimulus` object per stimulus; neurons in any

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import DatasetInfo
 from datasets.info import DatasetInfosDict
@@ -74,7 +75,7 @@ def card_data(corpus: Corpus, report: BuildReport) -> DatasetCardData:
                 dataset_size=sum(files.unfolded_bytes for files in splits.values()),
                 config_name=config,
             )
-    data = DatasetCardData(
+    data: Any = DatasetCardData(
         pretty_name=corpus.title,
         license=corpus.licence.hub_identifier,
         license_name=None if corpus.licence.hub_identifier != "other" else corpus.licence.name,
@@ -235,7 +236,9 @@ def _processing(corpus: Corpus, name: str, entry: CohortReport) -> str:
     changed = entry.changed_parameters
     lines.append(
         "Parameters: "
-        + ", ".join(f"`{key}={value}`" + (" (changed)" if key in changed else "") for key, value in entry.parameters.items())
+        + ", ".join(
+            f"`{key}={value}`" + (" (changed)" if key in changed else "") for key, value in entry.parameters.items()
+        )
         + "."
     )
     return "\n\n".join(lines)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from deepstrf_hf._version import __version__
 from deepstrf_hf.errors import DeepstrfError, ParameterError
+from deepstrf_hf.terminal import terminal
 
 app = typer.Typer(
     name="deepstrf-hf",
@@ -49,7 +50,7 @@ def list_corpora() -> None:
                 name, cohort.name, corpus.species, cohort.signal_type, *counts, corpus.licence.name,
                 corpus.redistribution.value,
             )  # fmt: skip
-    _console().print(table)
+    terminal().print(table)
 
 
 @app.command()
@@ -59,12 +60,13 @@ def info(corpus: Annotated[str, typer.Argument(help="Name of the corpus.")]) -> 
     from deepstrf_hf.registry import load_builder
 
     builder = load_builder(corpus)
-    declared, console = builder.CORPUS, _console()
+    declared, console = builder.CORPUS, terminal()
     console.print(f"[bold]{declared.title}[/bold] (builder version {declared.version})", highlight=False)
     console.print(f"{declared.species}, {declared.behavioural_state}; {', '.join(declared.areas)}", highlight=False)
     console.print(f"Data: {declared.homepage}", highlight=False)
     console.print(
-        f"Licence: {declared.licence.name}; may be handed on: {declared.redistribution.value}. {declared.licence.terms}",
+        f"Licence: {declared.licence.name}; may be handed on: {declared.redistribution.value}. "
+        f"{declared.licence.terms}",
         highlight=False,
     )
     cohorts = Table("cohort", "content", "published counts", "splits", title="Cohorts")
@@ -90,7 +92,9 @@ def build(
     out: Annotated[Path, typer.Option(help="Directory to write.")] = ...,  # type: ignore[assignment]
     num_proc: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     waveform: Annotated[bool, typer.Option("--waveform", help="Also write rows that carry the waveform.")] = False,
-    stimulus: Annotated[str | None, typer.Option(help="inline or reference, instead of what the corpus declares.")] = None,
+    stimulus: Annotated[
+        str | None, typer.Option(help="inline or reference, instead of what the corpus declares.")
+    ] = None,
     on_error: Annotated[str, typer.Option(help="raise, or skip what cannot be used and report it.")] = "raise",
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a parameter; see `info`.")] = None,
 ) -> None:
@@ -116,8 +120,8 @@ def build(
     )
     from deepstrf_hf.report_table import print_report
 
-    print_report(report, _console())
-    _console().print(f"Written to {out}", highlight=False)
+    print_report(report, terminal())
+    terminal().print(f"Written to {out}", highlight=False)
 
 
 @app.command()
@@ -135,15 +139,17 @@ def inspect(
     table = Table(show_header=False)
     for name, value in found.summary.items():
         table.add_row(name, value)
-    _console().print(table)
-    _console().print(f"Drawn to {found.picture}", highlight=False)
+    terminal().print(table)
+    terminal().print(f"Drawn to {found.picture}", highlight=False)
 
 
 @app.command()
 def push(
     directory: Annotated[Path, typer.Argument(help="What `build` wrote.")],
     repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub.")],
-    private: Annotated[bool | None, typer.Option("--private/--public", help="Whether only the owner may read it.")] = None,
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="Whether only the owner may read it.")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch; the main one if not given.")] = None,
     permission: Annotated[str | None, typer.Option(help="Text of the owners' permission to publish.")] = None,
 ) -> None:
@@ -151,12 +157,7 @@ def push(
     from deepstrf_hf.hub import push as push_directory
 
     pushed = push_directory(directory, repo_id, private=private, revision=revision, permission=permission)
-    _console().print(f"{pushed.files} files at {pushed.url}, commit {pushed.commit}", highlight=False)
-
-
-def _console() -> Console:
-    # A pipe has no width: rich would cut tables at 80 columns.
-    return Console(width=None if sys.stdout.isatty() else 160)
+    terminal().print(f"{pushed.files} files at {pushed.url}, commit {pushed.commit}", highlight=False)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -72,7 +72,7 @@ class CorpusConfig(datasets.BuilderConfig):
         return {name: value for name, value in self.parameters().items() if value != fields[name].default}
 
     def variant_suffix(self) -> str:
-        """Return what a changed parameter adds to the cohort's name: ``"-dt10"``, ``"-frames_exact"`` …"""
+        """Return what changed parameters add to the cohort's name, such as ``"-dt10-frames_exact"``."""
         parts = []
         for name, value in sorted(self.changed_parameters().items()):
             text = f"{value:g}" if isinstance(value, float) else str(value)

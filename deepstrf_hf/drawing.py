@@ -137,7 +137,7 @@ def draw_mean(axes: Axes, trials: Float, dt_ms: float, predicted: Float | None =
     edges_s = np.arange(trials.shape[1] + 1) * dt_ms / 1000
     axes.stairs(measured, edges_s, fill=True, color=MEASURED, label="measured")
     lines = [measured]
-    heading = (f"PSTH: mean rate in bins of {dt_ms:g} ms" if unit is None else f"Mean in bins of {dt_ms:g} ms")
+    heading = f"PSTH: mean rate in bins of {dt_ms:g} ms" if unit is None else f"Mean in bins of {dt_ms:g} ms"
     if predicted is not None:
         axes.plot((edges_s[:-1] + edges_s[1:]) / 2, predicted * scale, color=PREDICTED, lw=1.2, label="predicted")
         axes.legend(loc="upper right", fontsize=STYLE["ticksize"], framealpha=0.85, edgecolor="none", ncols=2)

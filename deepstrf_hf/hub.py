@@ -194,7 +194,8 @@ def _commit(
     for attempt in range(ATTEMPTS):
         head = api.repo_info(repo_id, repo_type="dataset", revision=revision).sha
         stale = sorted(_files_of_earlier_push(repo_id, head, token) - kept)
-        operations = [*additions, *(CommitOperationDelete(name) for name in stale)]
+        operations: list[CommitOperationAdd | CommitOperationDelete] = list(additions)
+        operations += [CommitOperationDelete(name) for name in stale]
         try:
             commit = api.create_commit(
                 repo_id,

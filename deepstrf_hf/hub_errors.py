@@ -49,7 +49,9 @@ def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
             mend=f"ask for access on its page, then {LOGIN}",
         ) from None
     except RevisionNotFoundError:
-        raise HubError(f"The repository {repo_id} has no revision {revision!r}", mend="see its branches and tags") from None
+        raise HubError(
+            f"The repository {repo_id} has no revision {revision!r}", mend="see its branches and tags"
+        ) from None
     except RepositoryNotFoundError as error:
         raise HubError(
             f"There is no dataset repository {repo_id}, or it is private and the token given may not read it",
@@ -65,7 +67,9 @@ def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
             mend="is it a corpus that deepstrf-hf pushed?",
         ) from None
     except HFValidationError as error:
-        raise HubError("Not the id of a repository", found=repo_id, expected="owner/name", mend=_message(error)) from None
+        raise HubError(
+            "Not the id of a repository", found=repo_id, expected="owner/name", mend=_message(error)
+        ) from None
     except HfHubHTTPError as error:
         raise HubError(f"The Hub refused a request for {repo_id}", found=_message(error), mend=_mend(error)) from None
     except HTTPError as error:

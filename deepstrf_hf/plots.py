@@ -181,7 +181,9 @@ def _summary(
         "splits": ", ".join(
             f"{entry['values']} {entry['counts']}" for entry in pc.value_counts(pairs.column("subset")).to_pylist()
         ),
-        "SNR of neurons": f"median {np.median(snr.to_pylist()):.3f}, {len(neurons) - len(snr)} without" if len(snr) else "none",
+        "SNR of neurons": f"median {np.median(snr.to_pylist()):.3f}, {len(neurons) - len(snr)} without"
+        if len(snr)
+        else "none",
         "drawn": f"{neuron['neuron_id']} at {stimulus}",
     }
 

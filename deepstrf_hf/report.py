@@ -12,7 +12,6 @@ from deepstrf_hf.errors import TableFormatError
 from deepstrf_hf.names import REPORT_NAME
 
 
-
 @dataclass
 class SplitFiles:
     """Files of one split of one configuration.

@@ -52,9 +52,7 @@ class Repository:
         return f"Repository({self.source!r}, revision={self.revision!r}, configs={list(self.configs)})"
 
     @classmethod
-    def open(
-        cls, source: str | Path, *, revision: str | None = None, token: str | bool | None = None
-    ) -> Repository:
+    def open(cls, source: str | Path, *, revision: str | None = None, token: str | bool | None = None) -> Repository:
         """Read the index of a directory or repository.
 
         Parameters

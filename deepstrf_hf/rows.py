@@ -18,8 +18,6 @@ from deepstrf_hf.repository import Repository
 ROWS_AT_ONCE = 16
 """Rows that get their stimulus together when streaming; bounds the memory."""
 
-AnyDataset = datasets.Dataset | datasets.IterableDataset
-
 
 def rows(
     source: str | Path,
@@ -103,7 +101,7 @@ class _Attach:
         self._stimuli = stimuli
         self._place = {stim_id: index for index, stim_id in enumerate(stimuli["stim_id"])}
 
-    def __call__(self, dataset: AnyDataset) -> AnyDataset:
+    def __call__(self, dataset: Any) -> Any:
         features = _with_spectrogram(dataset.features, self._stimuli.features["spectrogram"])
         if isinstance(dataset, datasets.Dataset):
             return dataset.with_transform(self._to_batch)

@@ -362,9 +362,7 @@ def _has_signal(signal_power: Float) -> NDArray[np.bool_]:
     return np.nan_to_num(signal_power, nan=0.0) > 0
 
 
-def evaluate(
-    model: RidgeStrf, test_spectrograms: Sequence[ArrayLike], test_trials: Sequence[ArrayLike]
-) -> RidgeScores:
+def evaluate(model: RidgeStrf, test_spectrograms: Sequence[ArrayLike], test_trials: Sequence[ArrayLike]) -> RidgeScores:
     """Score a model on test clips, concatenated in time: spectrograms (F, T) and trials (N, R, T), absent repeats NaN.
 
     Repeats that are not there in every clip count for ``cc_raw`` but not for the powers and ``cc_norm``, which need

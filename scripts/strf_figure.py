@@ -143,7 +143,7 @@ def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz:
     axes.pcolormesh(times_ms, edges_khz, values, cmap="RdBu_r", norm=Normalize(-1, 1), rasterized=True)
     log_frequency_axis(axes, edges_khz)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, prune="lower"))
-    axes.set_title(name if len(name) <= 22 else "…" + name[-21:], fontsize=STYLE["ticksize"], loc="left", pad=4)
+    axes.set_title(name if len(name) <= 20 else "…" + name[-19:], fontsize=STYLE["ticksize"], loc="left", pad=4)
     if np.isfinite(cc):
         axes.text(0.04, 0.04, f"cc {cc:.2f}", transform=axes.transAxes, fontsize=STYLE["ticksize"],
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5})  # fmt: skip

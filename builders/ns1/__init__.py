@@ -201,5 +201,7 @@ class Ns1(CorpusBuilder):
                     continue
                 binned = binning(*unit.spikes[clip.key], config.n_bins, config.dt_ms)
                 log.leave_out_amount("spikes", "before clip onset", binned.before)
-                log.leave_out_amount("spikes", f"after the last bin ({config.n_bins * config.dt_ms:g} ms)", binned.after)
+                log.leave_out_amount(
+                    "spikes", f"after the last bin ({config.n_bins * config.dt_ms:g} ms)", binned.after
+                )
                 yield Recording(stimulus, unit.neuron, binned.counts)

@@ -121,7 +121,9 @@ def log_cochleagram(
     samples_per_bin = dt_ms * sample_rate_hz / 1000
     hop = round(samples_per_bin)
     if hop < 8:
-        raise ParameterError("Bins are too narrow for a spectrogram", field="dt_ms", found=f"{dt_ms} ms", expected="more")
+        raise ParameterError(
+            "Bins are too narrow for a spectrogram", field="dt_ms", found=f"{dt_ms} ms", expected="more"
+        )
     window = np.hamming(2 * hop)
     n_fft = 8 * hop
     while sample_rate_hz / n_fft > BIN_WIDTH_HZ:

@@ -59,7 +59,9 @@ def read_wav(path: Path, *, sample_rate_hz: int, channels: int = 1, dtype: str =
                 )
             samples: NDArray[Any] = file.read(dtype=dtype)
     except soundfile.LibsndfileError as error:
-        raise RawFormatError("A sound file cannot be read", path=path, found=error, expected="WAV", mend=mend) from error
+        raise RawFormatError(
+            "A sound file cannot be read", path=path, found=error, expected="WAV", mend=mend
+        ) from error
     if declared > path.stat().st_size or not len(samples):
         raise RawFormatError(
             "A sound file is cut short",
@@ -77,6 +79,10 @@ def _declared_bytes(path: Path, mend: str) -> int:
         header = file.read(12)
     if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
         raise RawFormatError(
-            "A sound file cannot be read", path=path, found=f"first bytes {header[:12]!r}", expected="RIFF WAVE", mend=mend
+            "A sound file cannot be read",
+            path=path,
+            found=f"first bytes {header[:12]!r}",
+            expected="RIFF WAVE",
+            mend=mend,
         )
     return 8 + int.from_bytes(header[4:8], "little")

@@ -46,7 +46,9 @@ def check_grid(
         field = f"stimulus {index} ({stim_meta[index].get('stim_id') or stim_meta[index].get('name') or 'unnamed'})"
         if not np.isfinite(stimulus).all():
             raise GridError(
-                "A stimulus holds NaN or infinite values", field=field, mend="a stimulus is known everywhere; fill it in"
+                "A stimulus holds NaN or infinite values",
+                field=field,
+                mend="a stimulus is known everywhere; fill it in",
             )
         bins = int(grid.bins[index]) or None  # None: nobody heard it
         if hop is not None:

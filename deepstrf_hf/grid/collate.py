@@ -46,7 +46,9 @@ def neural_collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _stimuli(stimuli: Sequence[torch.Tensor]) -> torch.Tensor:
     shapes = {tuple(stimulus.shape[:-1]) for stimulus in stimuli}
     if len(shapes) > 1:
-        raise GridError("Stimuli of different kinds or numbers of bands cannot stand in one batch", found=sorted(shapes))
+        raise GridError(
+            "Stimuli of different kinds or numbers of bands cannot stand in one batch", found=sorted(shapes)
+        )
     length = max(stimulus.shape[-1] for stimulus in stimuli)
     if all(stimulus.shape[-1] == length for stimulus in stimuli):
         return torch.stack(list(stimuli))
@@ -60,7 +62,9 @@ def _responses(responses: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     neurons = {len(response) for response in responses}
     if len(neurons) > 1:
         raise GridError("Items of different selections of neurons cannot stand in one batch", found=sorted(neurons))
-    rows = [response.rows() if isinstance(response, ItemResponses) else _rows_of_list(response) for response in responses]
+    rows = [
+        response.rows() if isinstance(response, ItemResponses) else _rows_of_list(response) for response in responses
+    ]
     # An item nobody heard counts one bin, as its missing responses do.
     trials = max(int(row.trial.max()) + 1 if len(row.trial) else 1 for row in rows)
     bins = max(row.values.shape[1] if len(row.trial) else 1 for row in rows)

@@ -87,7 +87,7 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         Parameters
         ----------
         stims : sequence of array
-            Spectrograms, (bands, bins) or (1, bands, bins) each. With `audio_fs`: waveforms, (samples,) or (1, samples).
+            Spectrograms, (bands, bins) or (1, bands, bins) each; with `audio_fs`, waveforms, (samples,) or (1, samples).
         responses : nested sequence or mapping
             ``responses[stimulus][neuron]``, or a mapping from (stimulus, neuron) to the pairs that were recorded.
             Each (trials, bins); None or a (1, 1) NaN where nothing was recorded.
@@ -304,12 +304,12 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             No neuron has this attribute.
         """
         self.I = matching_attribute(self.nrn_meta, key, value, "neuron")
-        return self.I  # type: ignore[return-value]
+        return self.I
 
     def select_pop_by_nrn_predicate(self, predicate: Predicate) -> list[int]:
         """Choose the neurons whose metadata satisfies a predicate, and return them."""
         self.I = matching_predicate(self.nrn_meta, predicate, "neuron")
-        return self.I  # type: ignore[return-value]
+        return self.I
 
     def select_pop_by_stim_attr(self, key: str, value: Any) -> list[int]:
         """Choose the neurons that heard a stimulus whose metadata has a value, and return them; not the stimuli."""
@@ -321,7 +321,7 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def _select_pop_by_stimuli(self, stimuli: list[int]) -> list[int]:
         self.I = np.flatnonzero(self._grid.mask[stimuli].any(axis=0)).tolist()
-        return self.I  # type: ignore[return-value]
+        return self.I
 
     def select_stim(self, stimulus: int) -> None:
         """Choose one stimulus, replacing the choice before."""
@@ -340,12 +340,12 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             No stimulus has this attribute.
         """
         self.S_sel = matching_attribute(self.stim_meta, key, value, "stimulus")
-        return self.S_sel  # type: ignore[return-value]
+        return self.S_sel
 
     def select_stims_by_predicate(self, predicate: Predicate) -> list[int]:
         """Choose the stimuli whose metadata satisfies a predicate, and return them."""
         self.S_sel = matching_predicate(self.stim_meta, predicate, "stimulus")
-        return self.S_sel  # type: ignore[return-value]
+        return self.S_sel
 
     def reset_pop_selection(self) -> None:
         """Choose all neurons."""
@@ -364,4 +364,3 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             Naming the stimulus and what does not fit.
         """
         check_grid(self._grid, self._stimuli, self.stim_meta, self.nrn_meta, self._description)
-

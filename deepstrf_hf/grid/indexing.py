@@ -39,7 +39,9 @@ def checked_index(index: Any, length: int, kind: str) -> int:
         ) from error
     if not -length <= position < length:
         raise SelectionError(
-            f"No {kind} has this index", found=position, expected=f"from {-length} to {length - 1}" if length else "none"
+            f"No {kind} has this index",
+            found=position,
+            expected=f"from {-length} to {length - 1}" if length else "none",
         )
     return position % length
 

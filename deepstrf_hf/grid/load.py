@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
+from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX
 from deepstrf_hf.parquet import as_numpy, row_groups
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.responses.preprocessing import ResponseStep, steps_from_json
-from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX
 
 try:
     from deepstrf_hf.grid.dataset import NeuralDataset
@@ -197,7 +197,8 @@ def _read_grid(
         )
     return PackedGrid.from_pairs(
         values,
-        *places,
+        places[0],
+        places[1],
         trials,
         bins,
         n_stimuli=len(stimuli),

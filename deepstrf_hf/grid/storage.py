@@ -228,4 +228,3 @@ class PackedGrid:
             row_offsets = np.repeat(offsets, trials) + trial * bins
             stored = self.values[row_offsets[:, None] + np.arange(bins)]
         return Rows(self.preprocessed(stored), np.repeat(position, trials), trial)
-

@@ -80,16 +80,18 @@ class ResponseQuality:
             ``snr`` = SP / NP. ``ccmax`` = sqrt(SP / VM), the highest correlation with the trial mean (Schoppe et al.
             2016, eq. 8), at most 1 and None where SP <= 0. Powers are None without a stimulus heard twice.
         """
-        powered = self.weight > 0
-        signal = self.signal_power_sum / self.weight if powered else None
-        noise = self.noise_power_sum / self.weight if powered else None
-        of_mean = self.mean_power_sum / self.weight if powered else None
-        return {
+        coverage: dict[str, int | float | None] = {
             "n_stimuli": self.n_stimuli,
             "n_trials": self.n_trials,
             "mean_response": self.total / self.values if self.values else None,
+        }
+        if not self.weight:
+            return coverage | dict.fromkeys(("signal_power", "noise_power", "snr", "ccmax"))
+        signal, noise = self.signal_power_sum / self.weight, self.noise_power_sum / self.weight
+        of_mean = self.mean_power_sum / self.weight
+        return coverage | {
             "signal_power": signal,
             "noise_power": noise,
-            "snr": signal / noise if signal is not None and noise else None,
-            "ccmax": min(1.0, float(np.sqrt(signal / of_mean))) if signal is not None and signal > 0 else None,
+            "snr": signal / noise if noise > 0 else None,
+            "ccmax": min(1.0, float(np.sqrt(signal / of_mean))) if signal > 0 else None,
         }

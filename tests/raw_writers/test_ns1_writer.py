@@ -285,9 +285,7 @@ def test_cluster_files_have_the_real_structure(real: Path, plain: Ns1Truth, edge
 
 @pytest.mark.real
 def test_metadata_and_sounds_have_the_real_structure(real: Path, edges: Ns1Truth) -> None:
-    ours, theirs = (
-        scipy.io.loadmat(root / "MetadataSHEnCneurons.mat")["neuron"] for root in (edges.directory, real)
-    )
+    ours, theirs = (scipy.io.loadmat(root / "MetadataSHEnCneurons.mat")["neuron"] for root in (edges.directory, real))
     assert ours.dtype == theirs.dtype and ours.ndim == theirs.ndim and ours.shape[0] == theirs.shape[0] == 1
 
     def kinds(neuron: np.ndarray[Any, Any], name: str) -> set[tuple[str, tuple[int, ...]]]:

@@ -1,0 +1,34 @@
+# make demo [DATA=/path/to/ns1]   from nothing to a figure
+# make test                       all tests
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?=
+OUT ?= demo
+JOBS ?= 2
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: environment demo test lint clean
+
+environment: $(VENV)/.installed
+
+# torch first and pinned: any other request can pull several gigabytes of accelerator libraries.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet '$(TORCH)'
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: environment
+	$(VENV)/bin/python -m scripts.demo --out '$(OUT)' $(if $(DATA),--data '$(DATA)')
+
+test: environment
+	$(VENV)/bin/python -m pytest --numprocesses $(JOBS)
+
+lint: environment
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
