@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from deepstrf_hf import errors
 from deepstrf_hf._version import __version__
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "build",
     "corpus_names",
+    "errors",
     "inspect",
     "load",
     "load_builder",

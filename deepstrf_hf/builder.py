@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import datasets
+import numpy as np
 
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.config import CorpusConfig
@@ -14,10 +18,12 @@ from deepstrf_hf.corpus import Cohort, Corpus
 from deepstrf_hf.errors import DataDirectoryError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.raw_tree import RawTree
-from deepstrf_hf.recording import Part, Recording
-from deepstrf_hf.tables import RowEncoder
+from deepstrf_hf.recording import Part, Recording, Stimulus
+from deepstrf_hf.tables import RowEncoder, stored_response
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
+
+Example = tuple[str, dict[str, Any]]
 
 
 class CorpusBuilder(datasets.GeneratorBasedBuilder):
@@ -121,10 +127,11 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def blocks(
         cls, raw: RawTree, config: CorpusConfig, part: Part, log: BuildLog
     ) -> Iterator[tuple[str, list[Recording]]]:
-        """Yield (split, all recordings of one stimulus sorted by neuron) of a part."""
+        """Yield (split, all recordings of one stimulus) of a part: sorted by neuron, responses in their stored type."""
         cohort = cls.CORPUS.cohort(config.cohort)
         for block in stimulus_blocks(cls.recordings(raw, cohort, config, part, log), part):
-            yield cohort.splits.split_of(block[0].stimulus.stim_id), block
+            stored = [replace(recording, response=stored_response(recording, cohort)) for recording in block]
+            yield cohort.splits.split_of(block[0].stimulus.stim_id), stored
 
     # The interface of datasets ------------------------------------------------------------------------------------
 
@@ -158,29 +165,47 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def _generate_examples(self, parts: Sequence[Part], split: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
         raw = self.open_raw(self.config.data_dir)
         encoder, table = self.encoder(self.config), self.config.table
-        log = BuildLog(self.config.on_error)
+        generate = {"stimuli": self._stimulus_examples, "neurons": self._neuron_examples}.get(table, self._row_examples)
+        walks = [self._walk(raw, part, split) for part in parts]
+        for key, row in generate(walks, encoder):
+            yield key, _example({name: row[name] for name in encoder.features[table]})
+
+    def _walk(self, raw: RawTree, part: Part, split: str | None) -> Iterator[list[Recording]]:
+        for of_split, block in self.blocks(raw, self.config, part, BuildLog(self.config.on_error)):
+            if split in (None, of_split):
+                yield block
+
+    def _row_examples(self, walks: Sequence[Iterator[list[Recording]]], encoder: RowEncoder) -> Iterator[Example]:
+        for block in itertools.chain.from_iterable(walks):
+            for recording in block:
+                yield (
+                    f"{recording.stimulus.stim_id} {recording.neuron.neuron_id}",
+                    encoder.row_values(recording, self.config.table),
+                )
+
+    def _stimulus_examples(self, walks: Sequence[Iterator[list[Recording]]], encoder: RowEncoder) -> Iterator[Example]:
+        # Each part is in ascending order of stim_id; a stimulus that several parts share stands once.
+        seen = None
+        for stimulus in heapq.merge(*map(_stimuli, walks), key=lambda stimulus: stimulus.stim_id):
+            if stimulus.stim_id != seen:
+                seen = stimulus.stim_id
+                yield seen, encoder.stimulus_values(stimulus)
+
+    def _neuron_examples(self, walks: Sequence[Iterator[list[Recording]]], encoder: RowEncoder) -> Iterator[Example]:
         neurons = NeuronTally()
-        stimuli: set[str] = set()
-        for part in parts:
-            neurons_of_part = NeuronTally()
-            for split_of_block, block in self.blocks(raw, self.config, part, log):
-                if split not in (None, split_of_block):
-                    continue
-                stimulus = block[0].stimulus
-                if table == "neurons":
-                    for recording in block:
-                        neurons_of_part.add(recording)
-                elif table == "stimuli":
-                    if stimulus.stim_id not in stimuli:
-                        stimuli.add(stimulus.stim_id)
-                        values = encoder.stimulus_values(stimulus)
-                        yield stimulus.stim_id, {name: values[name] for name in encoder.features[table]}
-                else:
-                    for recording in block:
-                        yield (
-                            f"{stimulus.stim_id} {recording.neuron.neuron_id}",
-                            encoder.row_values(recording, table),
-                        )
-            neurons.merge(neurons_of_part)
+        for walk in walks:
+            of_part = NeuronTally()
+            for recording in itertools.chain.from_iterable(walk):
+                of_part.add(recording)
+            neurons.merge(of_part)
         for row in encoder.neuron_rows(neurons.rows()).to_pylist():
             yield row["neuron_id"], row
+
+
+def _stimuli(walk: Iterator[list[Recording]]) -> Iterator[Stimulus]:
+    return (block[0].stimulus for block in walk)
+
+
+def _example(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as `datasets` takes it fastest: matrices as lists of arrays, which it does not walk by value."""
+    return {name: list(value) if isinstance(value, np.ndarray) else value for name, value in row.items()}

@@ -9,6 +9,7 @@ from deepstrf_hf.errors import MissingDependencyError
 
 try:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
@@ -22,6 +23,13 @@ Float = NDArray[np.float64]
 MEASURED, PREDICTED = "#7c8591", "#d1411b"
 STYLE = {"titlesize": 10.5, "labelsize": 9.5, "ticksize": 8.5}
 _KILOHERTZ = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50])
+
+
+def new_figure(width: float, height: float, dpi: int = 110) -> Figure:
+    """Return an empty figure of so many inches that can be saved without a display."""
+    figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def band_edges_khz(frequencies_hz: Float) -> Float:

@@ -36,13 +36,13 @@ class DeepstrfError(Exception):
         expected: object = None,
         mend: str | None = None,
     ) -> None:
+        super().__init__(problem)  # first: ImportError sets an attribute `path` of its own
         self.problem = problem
         self.path = None if path is None else str(path)
         self.field = field
         self.found = found
         self.expected = expected
         self.mend = mend
-        super().__init__(problem)
 
     def __str__(self) -> str:
         parts = [self.problem.rstrip(".") + "."]

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from deepstrf_hf.drawing import draw_mean, draw_raster, draw_spectrogram, draw_traces
+from deepstrf_hf.drawing import draw_mean, draw_raster, draw_spectrogram, draw_traces, new_figure
 from deepstrf_hf.errors import unknown_name
 from deepstrf_hf.parquet import row_groups
 from deepstrf_hf.repository import Repository
@@ -129,8 +127,7 @@ def _draw(
 ) -> None:
     dt_ms, bands = provenance["dt_ms"], provenance["band_frequencies_hz"]
     spikes = provenance["signal_type"] == "spikes"
-    figure = Figure(figsize=(11, 8), dpi=110, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 8)
     quality = "" if neuron["snr"] is None else f", SNR {neuron['snr']:.2f}"
     figure.suptitle(
         f"{provenance['corpus']} / {provenance['config']}: {neuron['neuron_id']}{quality}",

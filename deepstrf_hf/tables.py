@@ -93,6 +93,11 @@ class EncodedAudio(datasets.Audio):
         """Return the bytes and path as they are."""
         return value
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, datasets.Audio) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 def table_features(corpus: Corpus, cohort: Cohort, table: str, stimulus: str) -> datasets.Features:
     """Return the ``datasets.Features`` of one table (arguments as in `table_columns`)."""
@@ -240,14 +245,13 @@ class RowEncoder:
         return self._encoded[1]
 
     def row_values(self, recording: Recording, table: str) -> dict[str, Any]:
-        """Return one row of the main table (``"rows"`` or ``"waveform"``) as plain values."""
-        response = stored_response(recording, self.cohort)
+        """Return one row of the main table (``"rows"`` or ``"waveform"``) as plain values; the response as stored."""
         values = {
             **self.stimulus_values(recording.stimulus),
             **metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX),
             "neuron_id": recording.neuron.neuron_id,
-            "response": response,
-            "n_trials": response.shape[0],
+            "response": recording.response,
+            "n_trials": len(recording.response),
             "signal_type": self.cohort.signal_type,
         }
         return {name: values[name] for name in self.features[table]}
@@ -258,7 +262,7 @@ class RowEncoder:
         Parameters
         ----------
         recordings : sequence of Recording
-            All of one and the same stimulus object.
+            All of one and the same stimulus object, responses in the cohort's stored type.
         table : str
             ``"rows"`` or ``"waveform"``.
 
@@ -268,7 +272,7 @@ class RowEncoder:
             One row per recording.
         """
         schema = self.schemas[table]
-        responses = [stored_response(recording, self.cohort) for recording in recordings]
+        responses = [recording.response for recording in recordings]
         once = self.stimulus_values(recordings[0].stimulus)
         neurons = [metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX) for recording in recordings]
         repeat = pa.array(np.zeros(len(recordings), np.int64))

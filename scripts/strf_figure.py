@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -21,6 +20,7 @@ from deepstrf_hf.drawing import (
     draw_raster,
     draw_spectrogram,
     log_frequency_axis,
+    new_figure,
 )
 
 Float = NDArray[np.float64]
@@ -94,8 +94,7 @@ def draw_strf_figure(
     if raw.shape != corrected.shape or raw.ndim != 1:
         raise ValueError(f"cc_raw {raw.shape} and cc_norm {corrected.shape} must both be (N,)")
 
-    figure = Figure(figsize=(14, 9), dpi=100, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(14, 9, dpi=100)
     figure.suptitle(title, x=0.065, y=0.972, ha="left", fontsize=14, fontweight="bold")
     left = figure.add_gridspec(3, 1, left=0.065, right=0.51, top=0.9, bottom=0.075, hspace=0.16,
                                height_ratios=(1.15, 1.0, 1.1))  # fmt: skip

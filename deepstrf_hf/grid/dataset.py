@@ -87,7 +87,8 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         Parameters
         ----------
         stims : sequence of array
-            Spectrograms, (bands, bins) or (1, bands, bins) each; with `audio_fs`, waveforms, (samples,) or (1, samples).
+            Spectrograms, (bands, bins) or (1, bands, bins) each. With `audio_fs`: waveforms, (samples,) or
+            (1, samples).
         responses : nested sequence or mapping
             ``responses[stimulus][neuron]``, or a mapping from (stimulus, neuron) to the pairs that were recorded.
             Each (trials, bins); None or a (1, 1) NaN where nothing was recorded.
