@@ -6,8 +6,12 @@ one page, so that zstd sees the copies next to each other and stores them once.
 
 from __future__ import annotations
 
+import collections
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -147,12 +151,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
     TableFormatError
         Not a Parquet file, or not one that this library wrote.
     """
-    try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TableFormatError(
-            "Not a readable Parquet file", path=path, found=error, mend="build or download it again"
-        ) from error
+    with _readable(path) as file:
+        metadata = file.metadata.metadata or {}
     if METADATA_KEY not in metadata:
         raise TableFormatError(
             "This Parquet file was not written by deepstrf-hf",
@@ -174,7 +174,7 @@ def as_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     return values
 
 
-def row_groups(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
+def row_groups(paths: Sequence[Path], columns: Sequence[str], workers: int = 1) -> Iterator[pa.Table]:
     """Read files row group by row group, only the columns asked for.
 
     Parameters
@@ -183,31 +183,58 @@ def row_groups(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Tab
         Parquet files of one table, in order.
     columns : sequence of str
         Columns to read.
+    workers : int
+        Row groups decoded at a time; that many are held.
 
     Yields
     ------
     pyarrow.Table
-        One row group.
+        One row group, in order.
 
     Raises
     ------
     TableFormatError
         A file is broken, or lacks a column.
     """
-    for path in paths:
-        try:
-            with pq.ParquetFile(path, pre_buffer=False) as file:
-                missing = [column for column in columns if column not in file.schema_arrow.names]
-                if missing:
-                    raise TableFormatError(
-                        "A table lacks columns",
-                        path=path,
-                        found=", ".join(file.schema_arrow.names),
-                        expected=", ".join(missing),
-                    )
-                for index in range(file.num_row_groups):
-                    yield file.read_row_group(index, columns=list(columns))
-        except (pa.ArrowInvalid, OSError) as error:
+    places = ((path, index) for path in paths for index in range(_n_row_groups(path, columns)))
+    if workers == 1:
+        yield from (_row_group(path, index, columns) for path, index in places)
+        return
+    with ThreadPoolExecutor(workers) as pool:  # decoding leaves Python's lock
+        ahead = collections.deque(
+            pool.submit(_row_group, *place, columns) for place in itertools.islice(places, workers)
+        )
+        while ahead:
+            table = ahead.popleft().result()
+            ahead.extend(pool.submit(_row_group, *place, columns) for place in itertools.islice(places, 1))
+            yield table
+
+
+def _n_row_groups(path: Path, columns: Sequence[str]) -> int:
+    with _readable(path) as file:
+        missing = [column for column in columns if column not in file.schema_arrow.names]
+        if missing:
             raise TableFormatError(
-                "Not a readable Parquet file", path=path, found=error, mend="build or download it again"
-            ) from error
+                "A table lacks columns",
+                path=path,
+                found=", ".join(file.schema_arrow.names),
+                expected=", ".join(missing),
+            )
+        return int(file.num_row_groups)
+
+
+def _row_group(path: Path, index: int, columns: Sequence[str]) -> pa.Table:
+    with _readable(path) as file:
+        return file.read_row_group(index, columns=list(columns))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; what cannot be read in it is an error of ours."""
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise TableFormatError(
+            "Not a readable Parquet file", path=path, found=error, mend="build or download it again"
+        ) from error

@@ -37,6 +37,11 @@ def read_files(directory: Path) -> dict[str, bytes]:
     }
 
 
+def files_of(directory: Path, config: str, split: str) -> list[Path]:
+    """Return the Parquet files of a split, in order."""
+    return sorted((directory / config).glob(f"{split}-*.parquet"))
+
+
 def digests(files: Path | Mapping[str, bytes]) -> dict[str, str]:
     """Return the SHA-256 of each file of a directory, or of files in memory."""
     content = read_files(files) if isinstance(files, Path) else files
@@ -88,6 +93,16 @@ def with_provenance(table: pa.Table, provenance: Mapping[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({**table.schema.metadata, b"deepstrf_hf": json.dumps(provenance).encode()})
 
 
+def digest_of_rows(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Hash rows: their values by column name, in the order in which they come."""
+    total = hashlib.sha256()
+    for row in rows:
+        light = {name: value for name, value in sorted(row.items()) if name != "spectrogram"}
+        total.update(repr(light).encode())
+        total.update(np.array(row.get("spectrogram", ()), np.float64).tobytes())
+    return total.hexdigest()
+
+
 def grid_fingerprint(
     stim_ids: Sequence[str],
     neuron_ids: Sequence[str],
@@ -119,7 +134,7 @@ def expected_fingerprint(directory: Path, splits: Sequence[str] = ("train", "tes
     rows = [
         row
         for split in splits
-        for path in sorted((directory / "a1").glob(f"{split}-*.parquet"))
+        for path in files_of(directory, "a1", split)
         for row in pq.read_table(path, columns=["stim_id", "neuron_id", "response"]).to_pylist()
     ]
     stimuli = pq.read_table(directory / "a1-stimuli", columns=["stim_id", "spectrogram"]).to_pylist()

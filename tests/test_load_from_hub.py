@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+import json
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ import scipy.io.wavfile
 from PIL import Image
 
 from deepstrf_hf.build import build
+from tests.hub.client_env import ClientError, run_client
 from tests.hub.fixtures import api_for, client, hub  # noqa: F401
+from tests.hub.records import RequestRecord
 from tests.hub.server import LoopbackHub
 from tests.hub.storage import Repository
 from tests.hub_helpers import (
     CLIENT,
+    ENDS_BADLY,
     REPOSITORY,
     TOKEN,
+    digest_of_rows,
     expected_fingerprint,
     read_files,
     requested,
@@ -124,8 +129,9 @@ def test_streaming(hub: LoopbackHub, repository: Repository, client: Client, ns1
     """Streamed rows are the stored ones; media come as bytes where they are not decoded."""
     found = client(
         """
-        import datasets, hashlib, json
+        import datasets
         from datasets import load_dataset
+        from tests.hub_helpers import digest_of_rows
 
         def stream(config, split, **options):
             return load_dataset(repository, config, split=split, streaming=True, **options)
@@ -134,7 +140,7 @@ def test_streaming(hub: LoopbackHub, repository: Repository, client: Client, ns1
         stimuli = stimuli.cast_column("audio", datasets.Audio(decode=False))
         stimuli = stimuli.cast_column("picture", datasets.Image(decode=False))
         report({
-            "rows": hashlib.sha256(repr(list(stream("a1", "test"))).encode()).hexdigest(),
+            "rows": digest_of_rows(stream("a1", "test")),
             "columns": [row for row in stream("a1", "train", columns=["neuron_id", "stim_id"])],
             "default": [next(iter(rows))["subset"] for rows in load_dataset(repository, streaming=True).values()],
             "neurons": list(stream("a1-neurons", "train")),
@@ -150,7 +156,7 @@ def test_streaming(hub: LoopbackHub, repository: Repository, client: Client, ns1
         extra=CLIENT,
     )
     test = pq.read_table(ns1_built / "a1" / "test-00000-of-00001.parquet").to_pylist()
-    assert found["rows"] == hashlib.sha256(repr(test).encode()).hexdigest()
+    assert found["rows"] == digest_of_rows(test)
     train = pq.read_table(ns1_built / "a1" / "train-00000-of-00001.parquet", columns=["neuron_id", "stim_id"])
     assert found["columns"] == train.to_pylist()
     assert found["default"] == ["train", "test"]
@@ -163,7 +169,13 @@ def test_streaming(hub: LoopbackHub, repository: Repository, client: Client, ns1
     for row, spectrogram in zip(found["stimuli"], spectrograms.to_pylist(), strict=True):
         picture = Image.open(io.BytesIO(bytes.fromhex(row["picture"])))
         assert picture.format == "PNG"
-        assert picture.size == (len(spectrogram[0]), len(spectrogram)), "one pixel for each bin and band"
+        values = np.array(spectrogram, np.float32)
+        per_band = picture.height // len(values)
+        assert (picture.width, picture.height) == (values.shape[1], per_band * len(values))
+        grey = np.asarray(picture)[::-per_band]
+        assert (grey.ravel()[values.argmax()], grey.ravel()[values.argmin()]) == (0, 255), (
+            "low bands below, dark is loud"
+        )
 
 
 def test_audio_has_the_samples_of_the_raw_files(
@@ -259,141 +271,199 @@ report([names(revision) for revision in revisions])
     assert old[4] == new[4] == expected_fingerprint(ns1_built)
 
 
-@pytest.mark.parametrize("token", [None, "hf_wrongSECRETtoken", "hf_mallory"])
-def test_private_repository_without_access(
-    repository: Repository,
-    client: Client,  # noqa: F811
-    token: str | None,
-) -> None:
-    """`load_dataset` raises its own errors, ours say how to log in; nobody prints the token."""
-    found = client(
-        """
-        import deepstrf_hf, traceback
-        from datasets import load_dataset
-        from deepstrf_hf.repository import Repository
+WITHOUT_ACCESS: dict[str, str | bool | None] = {
+    "unknown": "hf_unknownSECRETtoken",
+    "unknown, from the environment": None,
+    "stranger": "hf_mallory",
+    "anonymous": False,
+    "login required, none there": True,
+}
+IN_ENVIRONMENT = "hf_environmentSECRETtoken"
 
-        def trace(function, *arguments):
-            try:
-                function(*arguments)
-            except Exception:
-                return traceback.format_exc()
 
-        report({
-            "load_dataset": attempt(load_dataset, repository, "a1"),
-            "load": attempt(deepstrf_hf.load, repository),
-            "rows": attempt(deepstrf_hf.rows, repository),
-            "missing": attempt(deepstrf_hf.load, "deepstrf/nothing"),
-            "explicit": attempt(lambda: len(deepstrf_hf.load(repository, token=right).stims)),
-            "shown": repr(Repository.open(repository, token=right)),
-            "trace": trace(deepstrf_hf.load, repository),
-        })
-        """,
-        token=token,
-        arguments={"repository": REPOSITORY, "right": TOKEN},
-    )
-    assert found["load_dataset"]["error"] in ("DatasetNotFoundError", "HfHubHTTPError")
+@pytest.fixture(scope="module")
+def refused(ns1_built: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[str, Any]], str]:
+    """Read a private and a gated repository without access; return the errors, and all that was written."""
+    with LoopbackHub() as server:
+        for name, organisations in (("alice", ["deepstrf"]), ("mallory", [])):
+            server.add_user(name, f"hf_{name}", orgs=organisations)
+        server.add_repository(REPOSITORY, private=True).commit(read_files(ns1_built))
+        server.add_repository("deepstrf/gated", gated="manual").commit(read_files(ns1_built))
+        with pytest.raises(ClientError) as ended:
+            run_client(
+                server,
+                """
+import json, os, traceback
+import deepstrf_hf
+from datasets import load_dataset
+from deepstrf_hf.repository import Repository
+
+def traced(token):
+    try:
+        deepstrf_hf.load(repository, token=token)
+    except Exception:
+        return traceback.format_exc()
+
+results = {}
+for kind, token in tokens.items():
+    if token is True:
+        del os.environ["HF_TOKEN"]
+    results[kind] = {
+        "load_dataset": attempt(load_dataset, repository, "a1", token=token),
+        "load": attempt(deepstrf_hf.load, repository, token=token),
+        "rows": attempt(deepstrf_hf.rows, repository, token=token),
+        "missing": attempt(deepstrf_hf.load, "deepstrf/nothing", token=token),
+        "gated": attempt(deepstrf_hf.load, "deepstrf/gated", token=token),
+        "trace": traced(token),
+    }
+os.environ["HF_TOKEN"] = wrong
+results["access"] = {
+    "stimuli": attempt(lambda: len(deepstrf_hf.load(repository, token=right).stims)),
+    "shown": repr(Repository.open(repository, token=right)),
+}
+report(results)
+"""
+                + ENDS_BADLY,
+                home=tmp_path_factory.mktemp("refused"),
+                token=IN_ENVIRONMENT,
+                arguments={
+                    "repository": REPOSITORY, "tokens": WITHOUT_ACCESS, "right": TOKEN, "wrong": IN_ENVIRONMENT,
+                },
+            )  # fmt: skip
+        assert ended.value.status == 1, str(ended.value)
+        assert server.internal_errors == []
+        found = json.loads(ended.value.stdout.splitlines()[-1])
+        return found, ended.value.stdout + ended.value.stderr
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ACCESS)
+def test_repository_without_access(refused: tuple[dict[str, dict[str, Any]], str], kind: str) -> None:
+    """`load_dataset` raises errors of its own; ours say how to log in."""
+    results = refused[0][kind]
+    assert results["load_dataset"]["error"] is not None
     for name in ("load", "rows", "missing"):
-        assert found[name]["error"] == "HubError", found[name]
-        message = found[name]["message"]
-        assert "hf auth login" in message and "HF_TOKEN" in message and "token=" in message
+        assert results[name]["error"] == "HubError", results[name]
+        message = results[name]["message"]
         assert ("deepstrf/nothing" if name == "missing" else REPOSITORY) in message
-    assert found["explicit"]["value"] == 20, "a token that is given counts more than the one in the environment"
-    assert TOKEN not in found["shown"]
-    if token is not None:
+        assert "hf auth login" in message
+        assert "HF_TOKEN" in message
+        assert "token=" in message
+    assert results["gated"]["error"] == "HubError"
+    if kind in ("stranger", "anonymous"):
+        assert "permission" in results["gated"]["message"]
+        assert "ask for access" in results["gated"]["message"]
+
+
+def test_tokens_are_never_written(refused: tuple[dict[str, dict[str, Any]], str]) -> None:
+    found, written = refused
+    assert found["access"]["stimuli"]["value"] == 20, "the token that is given counts, not that of the environment"
+    for token in (TOKEN, IN_ENVIRONMENT, *(token for token in WITHOUT_ACCESS.values() if isinstance(token, str))):
+        assert token not in written
         assert token not in str(found)
-
-
-def test_gated_repository(hub: LoopbackHub, client: Client, ns1_built: Path) -> None:  # noqa: F811
-    hub.add_repository(REPOSITORY, gated="manual").commit(read_files(ns1_built))
-    found = client(
-        "import deepstrf_hf\nreport([attempt(deepstrf_hf.load, repository, token=token) for token in (False, 'hf_mallory')])",
-        arguments={"repository": REPOSITORY},
-    )
-    for result in found:
-        assert result["error"] == "HubError"
-        assert "permission" in result["message"]
-        assert "ask for access" in result["message"]
+    assert "SECRET" not in written
 
 
 # As a grid ------------------------------------------------------------------------------------------------------------
 
 
-def test_load_equals_the_directory_fetches_what_it_needs_and_works_offline(
-    hub: LoopbackHub,  # noqa: F811
-    repository: Repository,
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-) -> None:
-    arguments = {"repository": REPOSITORY, "directory": str(ns1_built)}
-    found = client(
-        FINGERPRINT
-        + """
-from huggingface_hub import HfApi
+@dataclass(frozen=True)
+class Visits:
+    """What a client found online, the requests of each step, what it found offline later, and those requests."""
 
-def described(grid):
-    attributes = {name: getattr(grid, name) for name in ("dt", "F", "N_neurons")}
+    online: dict[str, Any]
+    steps: list[list[RequestRecord]]
+    offline: dict[str, Any]
+    requests_offline: int
+
+
+@pytest.fixture(scope="module")
+def visits(ns1_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Visits:
+    """Load a private repository online, and again offline with the same cache."""
+    home = tmp_path_factory.mktemp("visits")
+    arguments = {"repository": REPOSITORY, "directory": str(ns1_built)}
+    with LoopbackHub() as server:
+        server.add_user("alice", TOKEN, orgs=["deepstrf"])
+        for name in (REPOSITORY, "deepstrf/other"):
+            server.add_repository(name, private=True).commit(read_files(ns1_built))
+        online = run_client(
+            server,
+            FINGERPRINT
+            + """
+from huggingface_hub import HfApi, hf_hub_download
+
+def described(source, **options):
+    grid = deepstrf_hf.load(source, "a1", **options)
+    attributes = {name: getattr(grid, name) for name in ("dt", "F", "N_neurons", "audio_fs", "hop")}
     return [fingerprint_of(grid), repr(grid.stim_meta), repr(grid.nrn_meta), repr(attributes)]
 
-test = load(split="test")
+found = {"test": load(split="test")}
 HfApi().whoami()
-both = load(config="a1")
+found["both"] = load(config="a1")
 HfApi().whoami()
-again = load()
-published = described(deepstrf_hf.load(repository, "a1"))
+found["again"] = load()
+published = described(repository)
 HfApi().whoami()
-waveform = described(deepstrf_hf.load(repository, "a1", stimulus="waveform"))
+waveform = described(repository, stimulus="waveform")
 HfApi().whoami()
+found["published"] = published == described(directory)
+found["waveform"] = waveform == described(directory, stimulus="waveform")
+HfApi().whoami()
+hf_hub_download("deepstrf/other", "README.md", repo_type="dataset")
+report({**found, "different": len({published[0], waveform[0], found["both"]})})
+""",
+            home=home,
+            token=TOKEN,
+            arguments=arguments,
+        )
+        records = steps(server)
+        server.requests.clear()
+        offline = run_client(
+            server,
+            FINGERPRINT
+            + """
 report({
-    "test": test, "both": both, "again": again,
-    "published": published == described(deepstrf_hf.load(directory, "a1")),
-    "waveform": waveform == described(deepstrf_hf.load(directory, "a1", stimulus="waveform")),
-    "differ": len({published[0], waveform[0], both}),
+    "both": load(), "test": load(split="test"),
+    "never seen": attempt(load, "deepstrf/nothing"),
+    "card alone": attempt(load, "deepstrf/other"),
+    "rows": attempt(deepstrf_hf.rows, repository, "a1-waveform", split="test"),
 })
 """,
-        token=TOKEN,
-        arguments=arguments,
-    )
-    assert found["test"] == expected_fingerprint(ns1_built, ["test"])
-    assert found["both"] == found["again"] == expected_fingerprint(ns1_built)
-    assert found["published"], "the same grid as from the directory"
-    assert found["waveform"]
-    assert found["differ"] == 3, "smoothed, waveform and plain are three grids"
-    test, both, again, waveform, nothing = steps(hub)
+            home=home,
+            arguments=arguments,
+            offline=True,
+        )
+        assert server.internal_errors == []
+        return Visits(online, records, offline, len(server.requests))
+
+
+def test_load_equals_the_directory(visits: Visits, ns1_built: Path) -> None:
+    assert visits.online["test"] == expected_fingerprint(ns1_built, ["test"])
+    assert visits.online["both"] == visits.online["again"] == expected_fingerprint(ns1_built)
+    assert visits.online["published"], "the same grid as from the directory"
+    assert visits.online["waveform"]
+    assert visits.online["different"] == 3, "smoothed, waveform and plain are three grids"
+
+
+def test_load_fetches_what_it_needs(visits: Visits) -> None:
+    test, both, again, waveform, directory, _ = visits.steps
     companions = {f"a1-{table}/train-00000-of-00001.parquet" for table in ("stimuli", "neurons")}
     assert files_fetched(test) == {"README.md", "a1/test-00000-of-00001.parquet", *companions}
     assert files_fetched(both) - {"README.md"} == {"a1/train-00000-of-00001.parquet"}
     assert files_fetched(again) | files_fetched(waveform) <= {"README.md"}, "nothing is fetched twice"
-    assert nothing == [], "a directory needs no Hub"
-    hub.requests.clear()
-    offline = client(
-        FINGERPRINT
-        + """
-report({
-    "both": load(), "test": load(split="test"),
-    "other": attempt(load, "deepstrf/other"),
-    "config": attempt(deepstrf_hf.rows, repository, "a1-waveform", split="test"),
-})
-""",
-        arguments=arguments,
-        offline=True,
-    )
-    assert len(hub.requests) == 0
-    assert (offline["test"], offline["both"]) == (found["test"], found["both"])
-    assert offline["other"]["error"] == offline["config"]["error"] == "HubError"
-    assert "HF_HUB_OFFLINE" in offline["other"]["message"]
+    assert directory == [], "a directory needs no Hub"
 
 
-def test_offline_with_the_card_alone(repository: Repository, client: Client) -> None:  # noqa: F811
-    """Whoever has looked at the card once and goes offline is told that the data are not in the cache."""
-    arguments = {"repository": REPOSITORY}
-    client(
-        "from huggingface_hub import hf_hub_download\nhf_hub_download(repository, 'README.md', repo_type='dataset')",
-        token=TOKEN,
-        arguments=arguments,
-    )
-    found = client(FINGERPRINT + "report(attempt(load))", arguments=arguments, offline=True)
-    assert found["error"] == "HubError", found
-    assert "HF_HUB_OFFLINE" in found["message"]
+def test_load_works_offline(visits: Visits) -> None:
+    assert visits.requests_offline == 0
+    assert visits.offline["test"] == visits.online["test"]
+    assert visits.offline["both"] == visits.online["both"]
+
+
+@pytest.mark.parametrize("what", ["never seen", "card alone", "rows"])
+def test_what_is_not_in_the_cache_is_told_offline(visits: Visits, what: str) -> None:
+    """Whoever has never loaded something, or only looked at its card, and goes offline is told the reason."""
+    assert visits.offline[what]["error"] == "HubError", visits.offline[what]
+    assert "HF_HUB_OFFLINE" in visits.offline[what]["message"]
 
 
 def test_what_is_not_there(hub: LoopbackHub, repository: Repository, client: Client) -> None:  # noqa: F811
@@ -421,16 +491,15 @@ def test_what_is_not_there(hub: LoopbackHub, repository: Repository, client: Cli
             "id": both("deepstrf/ns1/a1"),
             "bad id": both("deepstrf--/ns1"),
             "file": [attempt(deepstrf_hf.load, "deepstrf/broken")],
-            "no login": both(repository, token=True),
+            "login": both(repository, token=True),
         })
         """,
         token=TOKEN,
         arguments={"repository": REPOSITORY},
-        extra={"HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"},
     )
     errors = {name: {result["error"] for result in results} for name, results in found.items()}
     messages = {name: " | ".join(result.get("message", "") for result in results) for name, results in found.items()}
-    assert errors.pop("no login") == {None}, "the environment has a token"
+    assert errors.pop("login") == {None}, "the environment has a token"
     assert errors == {
         "repository": {"HubError"},
         "revision": {"HubError"},
@@ -455,77 +524,72 @@ def test_what_is_not_there(hub: LoopbackHub, repository: Repository, client: Cli
     assert messages["split"].count("train, test") == 2
 
 
-def test_token_required_but_absent(repository: Repository, client: Client) -> None:  # noqa: F811
-    """``token=True`` without a login is told how to log in."""
-    found = client(
-        "import deepstrf_hf\nreport([attempt(f, repository, token=True) for f in (deepstrf_hf.load, deepstrf_hf.rows)])",
-        arguments={"repository": REPOSITORY},
-    )
-    for result in found:
-        assert result["error"] == "HubError", result
-        assert "hf auth login" in result["message"]
-
-
 NETWORK_FAULTS: dict[str, dict[str, Any]] = {
-    "card-drop": {"method": "HEAD", "path_regex": r"/README\.md$", "close": True},
-    "card-500": {"method": "HEAD", "path_regex": r"/README\.md$", "status": 500},
+    "card-drop": {"method": "HEAD", "path_regex": r"/.*/README\.md$", "close": True},
+    "card-500": {"method": "HEAD", "path_regex": r"/.*/README\.md$", "status": 500},
     "listing-drop": {"method": "GET", "path_regex": "/tree/", "close": True},
     "listing-500": {"method": "GET", "path_regex": "/tree/", "status": 500},
     "listing-403": {"method": "GET", "path_regex": "/tree/", "status": 403},
-    "file-403": {"method": "GET", "path_regex": r"/a1/train-.*\.parquet$", "status": 403},
-    "file-cut": {"method": "GET", "path_regex": r"/a1/train-.*\.parquet$", "after_bytes": 1000},
+    "file-403": {"method": "GET", "path_regex": r"/.*/a1/train-.*\.parquet$", "status": 403},
+    "file-cut": {"method": "GET", "path_regex": r"/.*/a1/train-.*\.parquet$", "after_bytes": 1000},
+    "rows-information-drop": {"method": "GET", "path_regex": "(/revision/[^/]*)?$", "close": True},
+    "rows-file-403": {"method": "GET", "path_regex": r"/.*/a1/test-.*\.parquet$", "status": 403},
 }
 MENDED = {"card-500", "listing-drop", "listing-500", "file-cut"}
 """Faults that the clients may mend by themselves, by trying again."""
 
 
-def test_network_faults(
-    hub: LoopbackHub,  # noqa: F811
-    repository: Repository,
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture(scope="module")
+def calls_with_faults(
+    ns1_built: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, list[dict[str, Any]]], int]:
+    """Load twice from one repository for each fault; the first call meets it. Return results and faults not met."""
+    files = read_files(ns1_built)
+    with LoopbackHub() as server:
+        for fault, plan in NETWORK_FAULTS.items():
+            server.add_repository(f"deepstrf/{fault}").commit(files)
+            prefix = f"^(/api)?/datasets/deepstrf/{fault}"
+            server.fail_next(**{**plan, "path_regex": prefix + plan["path_regex"]})
+        found = run_client(
+            server,
+            """
+            import deepstrf_hf
+            from tests.hub_helpers import fingerprint_of
+
+            def load(repository):
+                if "rows" in repository:
+                    return [row["neuron_id"] for row in deepstrf_hf.rows(repository, split="test", streaming=False)]
+                return fingerprint_of(deepstrf_hf.load(repository, preprocessing=None))
+
+            names = {fault: f"deepstrf/{fault}" for fault in faults}
+            report({fault: [attempt(load, name), attempt(load, name)] for fault, name in names.items()})
+            """,
+            home=tmp_path_factory.mktemp("faults"),
+            arguments={"faults": list(NETWORK_FAULTS)},
+        )
+        assert server.internal_errors == []
+        return found, server.faults.pending()
+
+
+@pytest.mark.parametrize("fault", NETWORK_FAULTS)
+def test_network_fault_is_an_error_and_the_repeat_works(
+    calls_with_faults: tuple[dict[str, list[dict[str, Any]]], int], ns1_built: Path, fault: str
 ) -> None:
-    """A fault on the way is a `HubError`, and the same call made again gives the grid; nothing half-read is kept."""
-    to_come, met, answer = list(NETWORK_FAULTS), [], hub.respond
-
-    def answer_and_plan(record: Any, method: str, target: str, *arguments: Any) -> Any:
-        if target == "/api/whoami-v2":
-            met.append(hub.faults.pending() == 0)
-            if to_come:
-                hub.fail_next(**NETWORK_FAULTS[to_come.pop(0)])
-        return answer(record, method, target, *arguments)
-
-    monkeypatch.setattr(hub, "respond", answer_and_plan)
-    found = client(
-        FINGERPRINT
-        + """
-import shutil
-from huggingface_hub import HfApi, constants
-
-results = {}
-for fault in faults:
-    shutil.rmtree(constants.HF_HUB_CACHE, ignore_errors=True)
-    HfApi().whoami()
-    results[fault] = [attempt(load), attempt(load)]
-HfApi().whoami()
-report(results)
-""",
-        token=TOKEN,
-        arguments={"repository": REPOSITORY, "faults": list(NETWORK_FAULTS)},
-    )
-    assert met == [True] * (len(NETWORK_FAULTS) + 1), "every fault was met"
-    expected = expected_fingerprint(ns1_built)
-    assert {fault: again.get("value") for fault, (_, again) in found.items()} == dict.fromkeys(found, expected)
-    kinds = {
-        fault: first["error"] if first["error"] or first["value"] != expected else "none"
-        for fault, (first, _) in found.items()
-    }
-    allowed = {fault: {"HubError"} | ({"none"} if fault in MENDED else set()) for fault in NETWORK_FAULTS}
-    wrong = {fault: found[fault][0] for fault, kind in kinds.items() if kind not in allowed[fault]}
-    assert wrong == {}
-    for first, _ in found.values():
-        if first["error"]:
-            assert REPOSITORY in first["message"]
-            assert "Mend:" in first["message"]
+    """A fault on the way is a `HubError`; the same call made again succeeds, so nothing half-read was kept."""
+    results, pending = calls_with_faults
+    assert pending == 0, "every fault was met"
+    first, again = results[fault]
+    if fault.startswith("rows-"):
+        stored = pq.read_table(ns1_built / "a1" / "test-00000-of-00001.parquet", columns=["neuron_id"])
+        expected: Any = stored.column("neuron_id").to_pylist()
+    else:
+        expected = expected_fingerprint(ns1_built)
+    assert again["error"] is None, again
+    assert again["value"] == expected
+    if first["error"] is None:
+        assert fault in MENDED
+        assert first["value"] == expected
+    else:
+        assert first["error"] == "HubError", first
+        assert f"deepstrf/{fault}" in first["message"]
+        assert "Mend:" in first["message"]

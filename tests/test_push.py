@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from deepstrf_hf.build import build
 from tests.hub.client_env import ClientError, run_client
 from tests.hub.errors import HubError
 from tests.hub.fixtures import api_for, client, hub  # noqa: F401
+from tests.hub.records import RequestRecord
 from tests.hub.server import LoopbackHub
 from tests.hub.storage import Repository
 from tests.hub.wire import error_response
@@ -74,11 +75,6 @@ def add_private(hub: LoopbackHub, files: dict[str, bytes], name: str = REPOSITOR
     repository = hub.add_repository(name, private=True)
     repository.commit(files, title="earlier")
     return repository
-
-
-def titles(repository: Repository, revision: str = "main") -> list[str]:
-    """Return the titles of all commits, newest first."""
-    return [commit.title for commit in repository.history(revision)]
 
 
 # What a push does -----------------------------------------------------------------------------------------------------
@@ -180,19 +176,6 @@ report(refused)
     assert requested(after, "PUT") == []
 
 
-def test_private_is_not_ignored_where_public_would_be_allowed(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    plain_built: Path,
-) -> None:
-    """Somebody who asks for a private repository does not get a public one, whatever the licence allows."""
-    public = hub.add_repository(REPOSITORY)
-    found = push_once(client, plain_built, private=True, permission=PERMISSION)
-    assert found["error"] in ("RedistributionError", "HubError")
-    assert "public" in found["message"]
-    assert hub_digests(public) == {}
-
-
 def test_permission_is_written_into_the_pushed_card_alone(
     hub: LoopbackHub,  # noqa: F811
     client: Client,  # noqa: F811
@@ -241,7 +224,7 @@ def test_branch(hub: LoopbackHub, client: Client, plain_built: Path) -> None:  #
     assert len(repository.history("dev/next")) == 2
 
 
-# What an earlier push left --------------------------------------------------------------------------------------------
+# What is in the repository already, and what others do meanwhile ------------------------------------------------------
 
 
 def test_stale_files_go_and_foreign_files_stay(
@@ -273,48 +256,6 @@ def test_stale_files_go_and_foreign_files_stay(
     assert hub.requests.bytes_received("PUT") == 0, "what stays is not sent again"
 
 
-def test_stale_file_that_somebody_else_deleted(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    plain_built: Path,
-) -> None:
-    """A push does not stumble over a stale file that is gone already, however often it is repeated."""
-    repository = add_private(hub, read_files(ns1_built))
-    repository.commit({}, ["a1-waveform/test-00000-of-00001.parquet"], title="foreign")
-    found = push_once(client, plain_built, private=True)
-    assert found["error"] is None, found["message"]
-    assert hub_digests(repository) == digests(plain_built)
-
-
-def test_stale_files_go_where_a_local_directory_has_the_name_of_the_repository(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    plain_built: Path,
-    tmp_path: Path,
-) -> None:
-    """``deepstrf-hf push deepstrf/ns1 deepstrf/ns1``: what the Hub holds is asked of the Hub."""
-    repository = add_private(hub, read_files(ns1_built))
-    shutil.copytree(plain_built, tmp_path / "home" / REPOSITORY)  # clients run in their home
-    assert push_once(client, Path(REPOSITORY), private=True)["error"] is None
-    assert hub_digests(repository) == digests(plain_built)
-
-
-def test_stale_files_go_or_the_push_fails_when_the_old_card_cannot_be_read(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    plain_built: Path,
-) -> None:
-    """A dropped connection does not turn into “there was no earlier push”."""
-    repository = add_private(hub, read_files(ns1_built))
-    hub.fail_next("HEAD", r"README\.md$", close=True)
-    found = push_once(client, plain_built, private=True)
-    expected = ns1_built if found["error"] == "HubError" else plain_built
-    assert hub_digests(repository) == digests(expected)
-
-
 def _foreign_card(path: str) -> bytes:
     """Make a card with two configurations, as ``datasets`` writes them."""
     configs = "".join(
@@ -325,106 +266,196 @@ def _foreign_card(path: str) -> bytes:
     return f"---\nconfigs:\n{configs}dataset_info:\n{infos}---\n# Ours\n".encode()
 
 
-FOREIGN: dict[str, dict[str, bytes]] = {
-    "card with patterns": {"README.md": _foreign_card("{name}/train-*")},
-    "card with lists": {"README.md": _foreign_card("[{name}/train-0.parquet]")},
-    "card without metadata": {"README.md": b"# Ours\n"},
-    "ignored files": {".gitignore": b"*.parquet\n"},
+FOREIGN_DATA = {"one/train-0.parquet": b"PAR1 one", "two/train-0.parquet": b"PAR1 two"}
+WAVEFORM = "a1-waveform/test-00000-of-00001.parquet"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A push to a repository that holds something already.
+
+    Parameters
+    ----------
+    before : str or dict
+        What it holds: ``"plain"``, ``"rich"`` (with the waveform configuration), or other people's files.
+    pushes : str
+        What is pushed.
+    interfere : callable, optional
+        What somebody else does just before the commit is applied.
+    times : int
+        How often.
+    fault : dict, optional
+        Request that fails, below the repository.
+    private : bool
+        Whether the repository is private.
+    options : dict
+        Arguments of `push`.
+    """
+
+    before: str | dict[str, bytes]
+    pushes: str = "plain"
+    interfere: Callable[[Repository], object] | None = None
+    times: int = 1
+    fault: dict[str, Any] | None = None
+    private: bool = True
+    options: dict[str, Any] = field(default_factory=lambda: {"private": True})
+
+
+def _commit_note(repository: Repository) -> None:
+    repository.commit({"note.txt": f"after {len(repository.commits)}".encode()}, title="foreign")
+
+
+CASES = {
+    "card-with-patterns": Case({**FOREIGN_DATA, "README.md": _foreign_card("{name}/train-*")}),
+    "card-with-lists": Case({**FOREIGN_DATA, "README.md": _foreign_card("[{name}/train-0.parquet]")}),
+    "card-without-metadata": Case({**FOREIGN_DATA, "README.md": b"# Ours\n"}),
+    "ignored-files": Case({**FOREIGN_DATA, ".gitignore": b"*.parquet\n"}),
+    "stale": Case("rich"),
+    "stale-file-gone": Case("rich", interfere=lambda found: found.commit({}, [WAVEFORM], title="foreign")),
+    "stale-with-local-name": Case("rich"),
+    "old-card-unreadable": Case("rich", fault={"method": "HEAD", "path_regex": r"/.*/README\.md$", "close": True}),
+    "file-added-meanwhile": Case("plain", "rich", _commit_note),
+    "file-changed-meanwhile": Case("plain", "rich", lambda found: found.commit({MAIN: b"PAR1 x"}, title="foreign")),
+    "file-deleted-meanwhile": Case("plain", "rich", lambda found: found.commit({}, [MAIN], title="foreign")),
+    "commits-keep-coming": Case("plain", "rich", _commit_note, times=1000),
+    "public": Case({}, private=False, options={"private": True, "permission": PERMISSION}),
 }
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
-def test_data_of_somebody_else_are_left_alone(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    plain_built: Path,
-    kind: str,
-) -> None:
-    """A repository that others filled may have configurations as well; only the card is replaced."""
-    foreign = {"one/train-0.parquet": b"PAR1 one", "two/train-0.parquet": b"PAR1 two", **FOREIGN[kind]}
-    repository = add_private(hub, foreign)
-    found = push_once(client, plain_built, private=True)
-    assert found["error"] is None, found["message"]
-    assert hub_digests(repository) == digests(foreign) | digests(plain_built)
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case: result or error of the push, the repository, the requests, what readers saw."""
+
+    result: dict[str, Any]
+    repository: Repository
+    requests: list[RequestRecord]
+    seen: list[dict[str, str]]
 
 
-# Other people's commits -----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def outcomes(ns1_built: Path, plain_built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """Push all cases, one after the other, in one client."""
+    builds = {"plain": plain_built, "rich": ns1_built}
+    home = tmp_path_factory.mktemp("cases")
+    with LoopbackHub() as server:
+        server.add_user("alice", TOKEN, orgs=["deepstrf"])
+        repositories, seen = {}, {name: list[dict[str, str]]() for name in CASES}
+        for name, case in CASES.items():
+            repositories[name] = server.add_repository(f"deepstrf/{name}", private=case.private)
+            before = case.before if isinstance(case.before, dict) else read_files(builds[case.before])
+            repositories[name].commit(before, title="earlier")
+            if case.fault is not None:
+                path = f"^(/api)?/datasets/deepstrf/{name}" + case.fault["path_regex"]
+                server.fail_next(**{**case.fault, "path_regex": path})
+
+        def interfere(repository: Repository) -> None:
+            server.before_commit = interfere
+            name = repository.identifier.split("/")[1]
+            case = CASES[name]
+            seen[name].append(hub_digests(repository))
+            if case.interfere is not None and len(seen[name]) <= case.times:
+                case.interfere(repository)
+
+        server.before_commit = interfere
+        directories = {name: str(builds[case.pushes]) for name, case in CASES.items()}
+        local = "deepstrf/stale-with-local-name"  # clients run in their home
+        shutil.copytree(plain_built, home / local)
+        directories["stale-with-local-name"] = local
+        found = run_client(
+            server,
+            PUSH
+            + """
+from huggingface_hub import HfApi
+
+results = {}
+for name, directory in directories.items():
+    results[name] = pushed(directory, f"deepstrf/{name}", **options[name])
+    HfApi().whoami()
+report(results)
+""",
+            home=home,
+            token=TOKEN,
+            arguments={"directories": directories, "options": {name: case.options for name, case in CASES.items()}},
+            extra=CLIENT,
+        )
+        assert server.internal_errors == []
+        return {
+            name: Outcome(found[name], repositories[name], requests, seen[name])
+            for name, requests in zip(CASES, steps(server), strict=False)
+        }
 
 
-def test_commit_that_comes_in_between(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    plain_built: Path,
-) -> None:
+@pytest.mark.parametrize("kind", ["card-with-patterns", "card-with-lists", "card-without-metadata", "ignored-files"])
+def test_data_of_somebody_else_are_left_alone(outcomes: dict[str, Outcome], plain_built: Path, kind: str) -> None:
+    """A repository that others filled may have configurations as well; only its card is replaced."""
+    outcome, foreign = outcomes[kind], CASES[kind].before
+    assert isinstance(foreign, dict)
+    assert outcome.result["error"] is None, outcome.result
+    assert hub_digests(outcome.repository) == digests(foreign) | digests(plain_built)
+
+
+@pytest.mark.parametrize("kind", ["stale", "stale-file-gone", "stale-with-local-name"])
+def test_stale_files_go(outcomes: dict[str, Outcome], plain_built: Path, kind: str) -> None:
+    """Also if somebody else deletes one first, and if a directory here has the name of the repository."""
+    outcome = outcomes[kind]
+    assert outcome.result["error"] is None, outcome.result
+    assert hub_digests(outcome.repository) == digests(plain_built)
+    assert requested(outcome.requests, "PUT") == [], "what stays is not sent again"
+
+
+def test_old_card_that_cannot_be_read(outcomes: dict[str, Outcome], ns1_built: Path, plain_built: Path) -> None:
+    """A dropped connection does not turn into “there was no earlier push”: stale files go, or the push fails."""
+    outcome = outcomes["old-card-unreadable"]
+    expected = ns1_built if outcome.result["error"] == "HubError" else plain_built
+    assert hub_digests(outcome.repository) == digests(expected)
+
+
+def test_commit_that_comes_in_between(outcomes: dict[str, Outcome], ns1_built: Path, plain_built: Path) -> None:
     """The push is repeated on the new head, both commits survive, readers saw the old state until then."""
-    repository = add_private(hub, read_files(plain_built))
-    seen: list[dict[str, str]] = []
-
-    def interfere(found: Repository) -> None:
-        seen.append(hub_digests(found))
-        found.commit({"foreign.txt": b"mine"}, title="foreign")
-
-    hub.before_commit = interfere
-    found = push_once(client, ns1_built, private=True, message="ours")
-    assert found["error"] is None, found["message"]
-    assert seen == [digests(plain_built)], "the old state until the commit"
-    assert titles(repository) == ["ours", "foreign", "earlier", "initial commit"]
-    assert hub_digests(repository) == digests(ns1_built) | digests({"foreign.txt": b"mine"})
-    assert [record.status for record in hub.requests.records("POST", "/commit/")] == [412, 200]
-    sent = [record.path for record in hub.requests.records("PUT")]
-    assert len(sent) == len(set(sent)), "no file is sent twice"
+    outcome = outcomes["file-added-meanwhile"]
+    assert outcome.result["error"] is None, outcome.result
+    history = outcome.repository.history()
+    assert [commit.title for commit in history[1:]] == ["foreign", "earlier", "initial commit"]
+    assert history[0].oid == outcome.result["value"]["commit"]
+    note = {name: digest for name, digest in hub_digests(outcome.repository).items() if name == "note.txt"}
+    assert len(note) == 1, "the other commit survives"
+    assert hub_digests(outcome.repository) == digests(ns1_built) | note
+    assert outcome.seen == [digests(plain_built), digests(plain_built) | note], "the old state until the commit"
+    assert [record.status for record in requested(outcome.requests, "POST", "/commit/")] == [412, 200]
+    sent = [record.path for record in requested(outcome.requests, "PUT")]
+    assert len(sent) == len(set(sent)) > 0, "no file is sent twice"
 
 
-@pytest.mark.parametrize("deleted", [False, True])
-def test_commit_in_between_that_changes_a_file_of_ours(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    plain_built: Path,
-    deleted: bool,
-) -> None:
+@pytest.mark.parametrize("kind", ["file-changed-meanwhile", "file-deleted-meanwhile"])
+def test_commit_in_between_that_touches_our_files(outcomes: dict[str, Outcome], ns1_built: Path, kind: str) -> None:
     """Afterwards the repository is what the directory is, whatever the other commit did to files already there."""
-    repository = add_private(hub, read_files(plain_built))
-
-    def interfere(found: Repository) -> None:
-        if deleted:
-            found.commit({}, [MAIN], title="foreign")
-        else:
-            found.commit({MAIN: b"PAR1 broken"}, title="foreign")
-
-    hub.before_commit = interfere
-    found = push_once(client, ns1_built, private=True)
-    assert found["error"] is None, found["message"]
-    assert hub_digests(repository) == digests(ns1_built)
+    outcome = outcomes[kind]
+    assert outcome.result["error"] is None, outcome.result
+    assert hub_digests(outcome.repository) == digests(ns1_built)
 
 
-def test_commits_that_keep_coming(
-    hub: LoopbackHub,  # noqa: F811
-    client: Client,  # noqa: F811
-    ns1_built: Path,
-    plain_built: Path,
-) -> None:
+def test_commits_that_keep_coming(outcomes: dict[str, Outcome], plain_built: Path) -> None:
     """The push gives up after a while, with an error that says why, and has changed nothing."""
-    repository = add_private(hub, read_files(plain_built))
-
-    def interfere(found: Repository) -> None:
-        found.commit({"counter.txt": str(len(found.commits)).encode()}, title="foreign")
-        hub.before_commit = interfere
-
-    hub.before_commit = interfere
-    found = push_once(client, ns1_built, private=True)
-    assert found["error"] == "HubError"
-    assert REPOSITORY in found["message"]
-    assert "Other commits" in found["message"], "it says what was in the way"
-    assert "push again" in found["message"], "and what to do"
-    attempts = hub.requests.records("POST", "/commit/")
+    outcome = outcomes["commits-keep-coming"]
+    attempts = requested(outcome.requests, "POST", "/commit/")
     assert {record.status for record in attempts} == {412}
     assert 2 <= len(attempts) <= 10
-    assert set(titles(repository)) == {"foreign", "earlier", "initial commit"}
-    assert {name: digest for name, digest in hub_digests(repository).items() if name != "counter.txt"} == digests(
-        plain_built
-    )
+    assert {commit.title for commit in outcome.repository.history()} == {"foreign", "earlier", "initial commit"}
+    held = hub_digests(outcome.repository)
+    del held["note.txt"]
+    assert held == digests(plain_built)
+    assert outcome.result["error"] == "HubError"
+    assert "deepstrf/commits-keep-coming" in outcome.result["message"]
+    assert "Other commits" in outcome.result["message"], "it says what was in the way"
+    assert "push again" in outcome.result["message"], "and what to do"
+
+
+def test_private_is_not_ignored_where_public_would_be_allowed(outcomes: dict[str, Outcome]) -> None:
+    """Somebody who asks for a private repository does not get a public one, whatever the licence allows."""
+    outcome = outcomes["public"]
+    assert hub_digests(outcome.repository) == {}
+    assert outcome.result["error"] in ("RedistributionError", "HubError")
+    assert "public" in outcome.result["message"]
 
 
 # Whatever goes wrong on the way ---------------------------------------------------------------------------------------

@@ -67,16 +67,15 @@ def _responses(responses: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     ]
     # An item nobody heard counts one bin, as its missing responses do.
     trials = max(int(row.trial.max()) + 1 if len(row.trial) else 1 for row in rows)
-    bins = max(row.values.shape[1] if len(row.trial) else 1 for row in rows)
+    bins = max(row.stored.shape[1] if len(row.trial) else 1 for row in rows)
     shape = (len(rows), neurons.pop(), trials, bins)
-    full = all(row.values.shape == (shape[1] * trials, bins) for row in rows)
+    full = all(row.stored.shape == (shape[1] * trials, bins) for row in rows)
     batch = np.empty(shape, np.float32) if full else np.full(shape, np.nan, np.float32)
     for place, row in zip(batch, rows, strict=True):
-        length = row.values.shape[1]
-        if len(row.trial) == shape[1] * trials:
-            place[:, :, :length] = row.values.reshape(shape[1], trials, length)
-        else:
-            place.reshape(shape[1] * trials, bins)[row.neuron * trials + row.trial, :length] = row.values
+        every_row = len(row.trial) == shape[1] * trials
+        target, length = place.reshape(shape[1] * trials, bins), row.stored.shape[1]
+        for which, values in row.blocks():
+            target[which if every_row else row.neuron[which] * trials + row.trial[which], :length] = values
     tensor = torch.from_numpy(batch)
     whole = full and all(isinstance(response, ItemResponses) and response.never_nan for response in responses)
     return tensor, torch.ones(shape, dtype=torch.bool) if whole else torch.isnan(tensor).logical_not_()
@@ -95,4 +94,4 @@ def _rows_of_list(responses: Sequence[torch.Tensor]) -> Rows:
     for index, count in zip(present, counts, strict=True):
         values[begin : begin + count, : arrays[index].shape[1]] = arrays[index]
         begin += count
-    return Rows(values, np.repeat(np.array(present, np.int64), counts), trial)
+    return Rows(values, np.repeat(np.array(present, np.int64), counts), trial, prepare=lambda rows: rows)

@@ -181,7 +181,7 @@ def _read_grid(
     trials, bins = (as_numpy(index.column(name)).astype(np.int64) for name in ("n_trials", "n_bins"))
     values: NDArray[Any] | None = None
     filled = 0
-    for table in row_groups(files, ["response"]):
+    for table in row_groups(files, ["response"], workers=2):
         for chunk in table.column("response").chunks:
             flat = as_numpy(chunk.flatten().flatten())
             if values is None:

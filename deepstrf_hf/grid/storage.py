@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,20 +14,34 @@ from deepstrf_hf.errors import GridError
 from deepstrf_hf.responses.preprocessing import ResponseStep
 
 
+BLOCK_VALUES = 2**17
+"""Values preprocessed at a time: what they need in between stays in the processor's cache."""
+
+
 class Rows(NamedTuple):
     """Trials of one stimulus as rows of one matrix.
 
     Parameters
     ----------
-    values : ndarray of float32, shape (rows, bins)
-        Preprocessed responses, one trial a row.
+    stored : ndarray, shape (rows, bins)
+        Responses as stored, one trial a row.
     neuron, trial : ndarray of int, shape (rows,)
         Which neuron of the selection and which of its trials each row is.
+    prepare : callable
+        Turns stored rows into float32 responses, with all preprocessing done.
     """
 
-    values: NDArray[np.float32]
+    stored: NDArray[Any]
     neuron: NDArray[np.int64]
     trial: NDArray[np.int64]
+    prepare: Callable[[NDArray[Any]], NDArray[np.float32]]
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield responses a few rows at a time, with the rows they are."""
+        step = max(1, BLOCK_VALUES // max(1, self.stored.shape[1]))
+        for start in range(0, len(self.stored), step):
+            rows = slice(start, start + step)
+            yield rows, self.prepare(self.stored[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,4 +242,4 @@ class PackedGrid:
             trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
             row_offsets = np.repeat(offsets, trials) + trial * bins
             stored = self.values[row_offsets[:, None] + np.arange(bins)]
-        return Rows(self.preprocessed(stored), np.repeat(position, trials), trial)
+        return Rows(stored, np.repeat(position, trials), trial, self.preprocessed)

@@ -82,22 +82,17 @@ class HanningSmooth:
         Returns
         -------
         ndarray of float32, shape (..., bins)
-            Smoothed responses; the input itself where the kernel is the identity.
+                Smoothed responses.
         """
         kernel = self.kernel(dt_ms)
         half = len(kernel) // 2
-        taps = [(lag, float(kernel[half + lag])) for lag in range(-half, half + 1) if kernel[half + lag] != 0]
-        if taps == [(0, 1.0)] or values.shape[-1] == 0:
-            return values
+        smoothed = kernel[half] * values
         # The kernel is symmetric and a few bins long: shifted sums beat a general convolution on many short rows.
-        smoothed = np.zeros_like(values)
-        length = values.shape[-1]
-        for lag, weight in taps:
-            if abs(lag) >= length:
-                continue
-            source = slice(max(0, -lag), length - max(0, lag))
-            target = slice(max(0, lag), length - max(0, -lag))
-            smoothed[..., target] += weight * values[..., source]
+        for lag in range(1, min(half + 1, values.shape[-1])):
+            if kernel[half + lag]:
+                weighted = kernel[half + lag] * values
+                smoothed[..., lag:] += weighted[..., :-lag]
+                smoothed[..., :-lag] += weighted[..., lag:]
         return smoothed
 
     def describe(self) -> str:

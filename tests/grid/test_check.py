@@ -66,7 +66,9 @@ def test_stimuli_are_finite(value: float, waveform: bool) -> None:
     assert error.mend is not None
 
 
-@pytest.mark.parametrize(("entry", "name"), [({}, "unnamed"), ({"name": "b"}, "b"), ({"stim_id": "a", "name": "b"}, "a")])
+@pytest.mark.parametrize(
+    ("entry", "name"), [({}, "unnamed"), ({"name": "b"}, "b"), ({"stim_id": "a", "name": "b"}, "a")]
+)
 def test_a_stimulus_is_named_by_what_is_known_of_it(entry: dict[str, str], name: str) -> None:
     stimuli = changed_stimulus(0, np.full((2, 4), np.nan, np.float32))
     assert problem_of(stimuli=stimuli, stim_meta=[entry, *TOY_STIM_META[1:]]).field == f"stimulus 0 ({name})"
@@ -120,6 +122,14 @@ def test_metadata_are_mappings(field: str, entry: Any) -> None:
     entries[1] = entry
     with pytest.raises(GridError, match=field):
         toy(**{field: entries})
+
+
+@pytest.mark.parametrize(("field", "key"), [("stim_meta", "stim_id"), ("nrn_meta", "neuron_id")])
+def test_ids_stand_once(field: str, key: str) -> None:
+    count = len({"stim_meta": TOY_STIM_META, "nrn_meta": TOY_NRN_META}[field])
+    toy(**{field: [{key: f"id{index}"} for index in range(count)]})
+    with pytest.raises(GridError, match="id0"):
+        toy(**{field: [{key: f"id{index // 2}"} for index in range(count)]})
 
 
 def test_numbers_of_stimuli() -> None:

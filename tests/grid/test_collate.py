@@ -122,7 +122,7 @@ def test_items_are_left_as_they_were() -> None:
             np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-# Ways to the same batch ---------------------------------------------------------------------------------------------
+# Ways to the same batch -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steps", [(), (HanningSmooth(21.0),)], ids=["raw", "smoothed"])
@@ -195,7 +195,7 @@ def test_a_step_that_leaves_samples_out_of_counts_shows_in_the_mask() -> None:
     assert_same_batch(neural_collate(with_plain_lists(items_of(dataset))), batch)
 
 
-# Items that deepSTRF or a user made ---------------------------------------------------------------------------------
+# Items that deepSTRF or a user made -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", [torch.tensor, np.array, list], ids=["tensors", "arrays", "lists"])
@@ -272,7 +272,7 @@ def test_the_mask_of_items_is_not_the_mask_of_the_batch() -> None:
     assert neural_collate(items)["valid_mask"].tolist() == [[[[True] * 4]]]
 
 
-# What cannot be a batch ---------------------------------------------------------------------------------------------
+# What cannot be a batch -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("nothing", [[], ()])

@@ -12,7 +12,7 @@ import torch
 
 from deepstrf_hf import NeuralDataset
 from deepstrf_hf.errors import DeepstrfError, GridError
-from deepstrf_hf.grid.arrays import pack_responses, pack_stimuli
+from deepstrf_hf.grid.arrays import pack_responses
 from tests.grid.examples import (
     TOY_HEARD,
     Array,
@@ -40,9 +40,9 @@ def assert_is_the_toy(dataset: NeuralDataset) -> None:
                 assert is_sentinel(response)
 
 
-def assert_refused(match: str, arguments: dict[str, Any], **content: Any) -> None:
+def assert_refused(match: str | None, arguments: dict[str, Any], **content: Any) -> None:
     """Check that a changed toy is refused, and what the error says; texts may be parts of what it says."""
-    with pytest.raises(GridError, match=re.escape(match)) as caught:
+    with pytest.raises(GridError, match=match and re.escape(match)) as caught:
         toy(**arguments)
     assert isinstance(caught.value, ValueError)
     for name, expected in content.items():
@@ -68,7 +68,7 @@ def with_stimulus(index: int, stimulus: Any) -> dict[str, Any]:
     return {"stims": stimuli}
 
 
-# Forms that are taken -----------------------------------------------------------------------------------------------
+# Forms that are taken -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_responses_are_copied() -> None:
     assert_is_the_toy(dataset)
 
 
-# What is refused ----------------------------------------------------------------------------------------------------
+# What is refused ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -227,12 +227,15 @@ def test_responses_are_copied() -> None:
 )
 def test_responses_that_are_no_trials_by_bins(response: Any, found: str) -> None:
     assert_refused(
-        "A response must be (trials, bins) numbers", with_response(0, 1, response), field="stimulus 0, neuron 1", found=found
+        "A response must be (trials, bins) numbers",
+        with_response(0, 1, response),
+        field="stimulus 0, neuron 1",
+        found=found,
     )
 
 
 def test_trials_of_unequal_length() -> None:
-    assert_refused("", with_response(0, 1, [[1, 2, 3, 4], [1, 2, 3]]), field="stimulus 0, neuron 1")
+    assert_refused(None, with_response(0, 1, [[1, 2, 3, 4], [1, 2, 3]]), field="stimulus 0, neuron 1")
 
 
 def test_rows_without_one_entry_per_neuron() -> None:
@@ -313,9 +316,4 @@ def test_waveforms_of_other_dimensions(stimulus: Array) -> None:
 
 @pytest.mark.parametrize("stimulus", [[[1, 2], [3]], "a song", None, [["a", "b"]], np.ones((2, 6), complex)])
 def test_stimuli_that_are_no_numbers(stimulus: Any) -> None:
-    assert_refused("", with_stimulus(1, stimulus), field="stimulus 1")
-
-
-def test_stimuli_are_packed_without_a_needless_copy() -> None:
-    stimulus = np.ones((2, 3), np.float32)
-    assert np.shares_memory(pack_stimuli([stimulus], waveform=False)[0], stimulus)
+    assert_refused(None, with_stimulus(1, stimulus), field="stimulus 1")

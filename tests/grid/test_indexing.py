@@ -24,7 +24,9 @@ ENTRIES = [
 
 
 def described(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__name__}-{value!r}"
+    """Return a name for a test, the same in every process."""
+    text = "" if hasattr(value, "__next__") else repr(value)  # iterators show their address
+    return f"{type(value).__module__}.{type(value).__name__}-{text}"
 
 
 @pytest.mark.parametrize("index", [2, np.int64(2), np.uint8(2), np.array(2), torch.tensor(2)], ids=described)

@@ -72,7 +72,9 @@ def test_the_published_kernel_is_not_normalised(dt_ms: float, gain: float) -> No
     assert HanningSmooth(21.0, gain="unit").kernel(dt_ms).sum() == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(1,), (2,), (3,), (30,), (4, 1), (4, 2), (3, 50), (2, 3, 25), (0, 7), (3, 0), (0, 0)])
+@pytest.mark.parametrize(
+    "shape", [(1,), (2,), (3,), (30,), (4, 1), (4, 2), (3, 50), (2, 3, 25), (0, 7), (3, 0), (0, 0)]
+)
 @pytest.mark.parametrize("step", [HanningSmooth(21.0), HanningSmooth(90.0, gain="unit")])
 @pytest.mark.parametrize("dt_ms", [1, 2, 5, 10])
 def test_smoothing_is_convolution(shape: tuple[int, ...], step: HanningSmooth, dt_ms: float) -> None:
@@ -139,7 +141,7 @@ def test_unknown_steps(entry: dict[str, Any]) -> None:
         assert "'hanning_smooth'" in str(caught.value.mend)
 
 
-# When responses are handed out ---------------------------------------------------------------------------------------
+# When responses are handed out ----------------------------------------------------------------------------------------
 
 
 def counts() -> dict[tuple[int, int], Array]:

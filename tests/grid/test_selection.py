@@ -55,7 +55,7 @@ def test_masks_are_a_copy() -> None:
     assert_selected(dataset, ["n2"], ["s2"])
 
 
-# The worked examples of the paradigm, in its order -----------------------------------------------------------------
+# The worked examples of the paradigm, in its order --------------------------------------------------------------------
 
 
 def test_choosing_a_stimulus_hides_neurons() -> None:
@@ -131,7 +131,7 @@ def test_the_rule(neurons: list[int] | None, stimuli: list[int] | None) -> None:
     assert names_of(other_order) == names_of(dataset) and neurons_of(other_order) == neurons_of(dataset)
 
 
-# What differs from deepSTRF on purpose -----------------------------------------------------------------------------
+# What differs from deepSTRF on purpose --------------------------------------------------------------------------------
 
 
 def test_an_empty_selection_of_neurons_is_nobody() -> None:
@@ -215,7 +215,7 @@ def test_stimuli_by_attribute(key: str, value: Any, chosen: list[int]) -> None:
 def test_neurons_by_attribute(key: str, value: Any, chosen: list[int]) -> None:
     dataset = toy()
     assert dataset.select_pop_by_nrn_attr(key, value) == chosen
-    assert dataset.I == chosen and dataset.S_sel is None
+    assert chosen == dataset.I and dataset.S_sel is None
 
 
 def test_predicates_where_values_are_absent() -> None:
@@ -244,7 +244,7 @@ def test_metadata_added_later_can_be_asked_for() -> None:
     assert "snr" not in TOY_NRN_META[0]
 
 
-# Indices -----------------------------------------------------------------------------------------------------------
+# Indices --------------------------------------------------------------------------------------------------------------
 
 
 def select_one_neuron(dataset: NeuralDataset, index: Any) -> list[int] | None:
