@@ -52,7 +52,8 @@ result = measure(dataset, neural_collate, time.perf_counter() - start, before)
 if not SMOOTH:
     names = [entry["cell_id"] for entry in dataset.nrn_meta]
     counts = np.stack([np.stack([response.numpy() for response in row]) for row in dataset.responses]).astype(np.uint8)
-    np.savez_compressed(OUT, names=np.array(names), stims=np.array([s["name"] for s in dataset.stim_meta]), counts=counts)
+    stims = [entry["name"] for entry in dataset.stim_meta]
+    np.savez_compressed(OUT, names=np.array(names), stims=np.array(stims), counts=counts)
 json.dump(result, sys.stdout)
 """
 OURS = """

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from deepstrf_hf.errors import GridError
 from deepstrf_hf.responses.preprocessing import ResponseStep
 
-
 BLOCK_VALUES = 2**17
 """Values preprocessed at a time: what they need in between stays in the processor's cache."""
 

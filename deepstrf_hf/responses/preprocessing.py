@@ -82,7 +82,7 @@ class HanningSmooth:
         Returns
         -------
         ndarray of float32, shape (..., bins)
-                Smoothed responses.
+            Smoothed responses.
         """
         kernel = self.kernel(dt_ms)
         half = len(kernel) // 2

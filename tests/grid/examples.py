@@ -11,7 +11,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from deepstrf_hf import NeuralDataset
-from deepstrf_hf.grid.storage import PackedGrid
+from deepstrf_hf.grid.storage import PackedGrid, Rows
 
 Array = NDArray[Any]
 Pairs = Mapping[tuple[int, int], Array]
@@ -123,6 +123,18 @@ def packed(
 
 def packed_toy() -> PackedGrid:
     return packed(((*pair, response) for pair, response in toy_pairs().items()), 4, 3)
+
+
+def joined(rows: Rows) -> Array:
+    """Return the values of rows as one matrix, after checking that their blocks follow each other."""
+    blocks = list(rows.blocks())
+    for which, values in blocks:
+        assert values.dtype == np.float32
+        assert list(range(len(rows.trial)))[which] == list(range(which.start, which.start + len(values)))
+    starts = [which.start for which, _ in blocks]
+    assert starts == [sum(len(values) for _, values in blocks[:number]) for number in range(len(blocks))]
+    empty = np.empty((0, rows.stored.shape[1]), np.float32)
+    return np.concatenate([empty, *(values for _, values in blocks)])
 
 
 def heard_by_loop(pairs: Pairs, n_stimuli: int, n_neurons: int) -> list[list[bool]]:

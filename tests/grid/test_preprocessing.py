@@ -16,6 +16,7 @@ from tests.grid.examples import (
     Array,
     dataset_of,
     items_of,
+    joined,
     packed,
     property_settings,
     toy,
@@ -159,7 +160,7 @@ def test_storage_smooths_what_it_hands_out_and_keeps_what_it_has(reverse: bool) 
     for (stimulus, neuron), expected in smoothed.items():
         np.testing.assert_allclose(grid.response(stimulus, neuron), expected, rtol=1e-6)
     rows = grid.rows(0, grid.find(0, np.array([1, 0])))
-    np.testing.assert_allclose(rows.values, np.concatenate([smoothed[0, 1], smoothed[0, 0]]), rtol=1e-6)
+    np.testing.assert_allclose(joined(rows), np.concatenate([smoothed[0, 1], smoothed[0, 0]]), rtol=1e-6)
     assert grid.values.dtype == np.uint8
     np.testing.assert_array_equal(grid.values, stored)
 

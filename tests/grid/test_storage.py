@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from deepstrf_hf.errors import GridError
+from deepstrf_hf.grid import storage
 from deepstrf_hf.grid.storage import PackedGrid
-from tests.grid.examples import TOY_BINS, TOY_HEARD, Array, packed, packed_toy, toy_pairs
+from tests.grid.examples import TOY_BINS, TOY_HEARD, Array, joined, packed, packed_toy, toy_pairs
 
 
 def toy_entries() -> list[tuple[int, int, Array]]:
@@ -112,18 +113,21 @@ def test_find_where_all_neurons_heard_the_stimulus() -> None:
     assert grid.find(0, None).tolist() == [0, -1]
 
 
+@pytest.mark.parametrize("block_values", [2**17, 1, 5, 11], ids="blocks of {}".format)
 @pytest.mark.parametrize("reverse", [False, True], ids=["contiguous", "gathered"])
 @pytest.mark.parametrize(
     ("stimulus", "neurons"),
     [(0, [0, 1, 2]), (0, [0]), (0, [1, 0]), (0, [1, 1, 0, 1]), (2, [0, 1, 2]), (2, [2, 1, 0]), (2, [2]), (3, [1, 0])],
 )
-def test_rows(stimulus: int, neurons: list[int], reverse: bool) -> None:
+def test_rows(
+    stimulus: int, neurons: list[int], reverse: bool, block_values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "BLOCK_VALUES", block_values)
     entries = toy_entries()
     grid = packed(reversed(entries) if reverse else entries, 4, 3)
     rows = grid.rows(stimulus, grid.find(stimulus, np.array(neurons)))
     values, places, trials = expected_rows([(stimulus, neuron) for neuron in neurons])
-    np.testing.assert_array_equal(rows.values, values)
-    assert rows.values.dtype == np.float32
+    np.testing.assert_array_equal(joined(rows), values)
     assert rows.neuron.tolist() == places
     assert rows.trial.tolist() == trials
 
@@ -132,7 +136,7 @@ def test_rows(stimulus: int, neurons: list[int], reverse: bool) -> None:
 def test_rows_of_neurons_that_heard_nothing_are_none(neurons: list[int]) -> None:
     grid = packed_toy()
     rows = grid.rows(3, grid.find(3, np.array(neurons, np.int64)))
-    assert rows.values.shape == (0, 3)
+    assert joined(rows).shape == (0, 3)
     assert rows.neuron.tolist() == rows.trial.tolist() == []
 
 
@@ -140,13 +144,14 @@ def test_a_gap_in_the_buffer_is_not_read_as_a_run() -> None:
     first, between, last = (np.full((2, 3), value, np.uint8) for value in (1, 2, 3))
     grid = packed([(0, 0, first), (1, 0, between), (0, 1, last)], 2, 2)
     rows = grid.rows(0, grid.find(0, None))
-    np.testing.assert_array_equal(rows.values, [[1] * 3, [1] * 3, [3] * 3, [3] * 3])
+    np.testing.assert_array_equal(joined(rows), [[1] * 3, [1] * 3, [3] * 3, [3] * 3])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_what_is_handed_out_is_a_copy(dtype: type) -> None:
     grid = packed([(0, 0, np.ones((2, 3), dtype)), (0, 1, np.ones((1, 3), dtype))], 1, 2)
-    grid.rows(0, grid.find(0, None)).values[:] = 7
+    for _, values in grid.rows(0, grid.find(0, None)).blocks():
+        values[:] = 7
     handed_out = grid.response(0, 0)
     assert handed_out is not None
     handed_out[:] = 8
