@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import HfHubHTTPError
 
 from deepstrf_hf.corpus import Corpus, Redistribution
 from deepstrf_hf.errors import HubError, RedistributionError, TableFormatError
 from deepstrf_hf.hub_errors import hub_errors
 from deepstrf_hf.names import CARD_NAME, REPORT_NAME
+from deepstrf_hf.parquet import n_rows
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport
 from deepstrf_hf.repository import Repository
@@ -101,30 +101,41 @@ def push(
     api = HfApi(token=token)
     with hub_errors(repo_id, revision):
         url = str(api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True))
-        _check_visibility(api, repo_id, corpus, permission)
+        _check_visibility(api, repo_id, corpus, private, permission)
         if revision is not None:
             api.create_branch(repo_id, branch=revision, repo_type="dataset", exist_ok=True)
         with _card_to_push(directory, permission) as card:
-            operations = [
-                CommitOperationAdd(name, str(card if name == CARD_NAME else directory / name)) for name in files
-            ]
+            contents = {name: card if name == CARD_NAME else directory / name for name in files}
             message = message or f"{corpus.name} {report.corpus_version}, built by deepstrf-hf {report.library_version}"
-            commit = _commit(api, repo_id, revision, operations, message, token)
+            commit = _commit(api, repo_id, revision, contents, message, corpus.name)
     return Pushed(url, commit, len(files))
 
 
 def _check_whole(directory: Path, report: BuildReport) -> list[str]:
-    """Return the files of a build, after checking that each is there and has the rows the report states."""
-    names = [CARD_NAME, REPORT_NAME]
+    """Return the files of a build, after checking that each is there, has its rows, and stands in the card."""
+    listed = {
+        config: {split: files.files for split, files in splits.items()}
+        for entry in report.cohorts.values()
+        for config, splits in entry.configs.items()
+    }
+    card = Repository.open(directory)
+    if not listed or {config: dict(splits) for config, splits in card.configs.items()} != listed:
+        raise TableFormatError(
+            "The card and the build report name different files",
+            path=directory,
+            found=", ".join(card.configs),
+            expected=", ".join(listed) or "a cohort",
+            mend="build it again",
+        )
     for entry in report.cohorts.values():
         for splits in entry.configs.values():
             for split in splits.values():
-                found = 0
-                for name in split.files:
-                    path = directory / name
-                    if not path.is_file():
-                        raise TableFormatError("A file of the build is missing", path=path, mend="build it again")
-                    found += pq.read_metadata(path).num_rows
+                missing = [name for name in split.files if not (directory / name).is_file()]
+                if missing:
+                    raise TableFormatError(
+                        "A file of the build is missing", path=directory / missing[0], mend="build it again"
+                    )
+                found = sum(n_rows(directory / name) for name in split.files)
                 if found != split.rows:
                     raise TableFormatError(
                         "Files do not have the rows that the build report states",
@@ -133,10 +144,7 @@ def _check_whole(directory: Path, report: BuildReport) -> list[str]:
                         expected=split.rows,
                         mend="build it again",
                     )
-                names += split.files
-    if not (directory / CARD_NAME).is_file():
-        raise TableFormatError("The card of the build is missing", path=directory / CARD_NAME, mend="build it again")
-    return names
+    return [CARD_NAME, REPORT_NAME, *report.files()]
 
 
 def _refusal(corpus: Corpus, what: str) -> RedistributionError:
@@ -159,12 +167,17 @@ def _ask_licence(corpus: Corpus, private: bool | None, permission: str | None) -
     raise _refusal(corpus, "a push that is not private")
 
 
-def _check_visibility(api: HfApi, repo_id: str, corpus: Corpus, permission: str | None) -> None:
+def _check_visibility(api: HfApi, repo_id: str, corpus: Corpus, private: bool | None, permission: str | None) -> None:
     """Refuse an existing repository that is public: asking for a private one does not make it private."""
-    if corpus.redistribution is Redistribution.PERMITTED or (permission and permission.strip()):
+    allowed = corpus.redistribution is Redistribution.PERMITTED or bool(permission and permission.strip())
+    if (allowed and not private) or api.repo_info(repo_id, repo_type="dataset").private:
         return
-    if not api.repo_info(repo_id, repo_type="dataset").private:
-        raise _refusal(corpus, f"{repo_id} exists and is public")
+    if allowed:
+        raise HubError(
+            f"{repo_id} exists and is public, though a private repository was asked for",
+            mend="make it private on its page, choose another name, or push without private=True (--private)",
+        )
+    raise _refusal(corpus, f"{repo_id} exists and is public")
 
 
 @contextmanager
@@ -182,24 +195,26 @@ def _card_to_push(directory: Path, permission: str | None) -> Iterator[Path]:
 
 
 def _commit(
-    api: HfApi,
-    repo_id: str,
-    revision: str | None,
-    additions: list[CommitOperationAdd],
-    message: str,
-    token: str | bool | None,
+    api: HfApi, repo_id: str, revision: str | None, contents: Mapping[str, Path], message: str, corpus: str
 ) -> str:
     """Commit everything at once, on the head as it is; again on the new head if another commit came first."""
-    kept = {operation.path_in_repo for operation in additions}
-    for attempt in range(ATTEMPTS):
+    for _ in range(ATTEMPTS):
         head = api.repo_info(repo_id, repo_type="dataset", revision=revision).sha
-        stale = sorted(_files_of_earlier_push(repo_id, head, token) - kept)
-        operations: list[CommitOperationAdd | CommitOperationDelete] = list(additions)
-        operations += [CommitOperationDelete(name) for name in stale]
+        stale = _files_of_earlier_push(api, repo_id, head, corpus) - set(contents)
+        # Made anew each time: they remember what the head of the time held, and leave it out.
+        additions = [CommitOperationAdd(name, str(path)) for name, path in contents.items()]
+        api.preupload_lfs_files(repo_id, additions, repo_type="dataset", revision=revision)
+        ignored = [operation.path_in_repo for operation in additions if getattr(operation, "_should_ignore", False)]
+        if ignored:
+            raise HubError(
+                f"The .gitignore of {repo_id} keeps data files out",
+                found=", ".join(ignored[:3]),
+                mend="delete its .gitignore, then push again; nothing was committed",
+            )
         try:
             commit = api.create_commit(
                 repo_id,
-                operations,
+                [*additions, *(CommitOperationDelete(name) for name in sorted(stale))],
                 commit_message=message,
                 repo_type="dataset",
                 revision=revision,
@@ -207,18 +222,19 @@ def _commit(
             )
             return str(commit.oid)
         except HfHubHTTPError as error:
-            if error.response is None or error.response.status_code != CONFLICT or attempt + 1 == ATTEMPTS:
+            if error.response is None or error.response.status_code != CONFLICT:
                 raise
     raise HubError(f"Other commits to {repo_id} kept coming in between", mend="push again")
 
 
-def _files_of_earlier_push(repo_id: str, head: str | None, token: str | bool | None) -> set[str]:
-    """Return the data files that an earlier push of ours put into the repository."""
+def _files_of_earlier_push(api: HfApi, repo_id: str, head: str | None, corpus: str) -> set[str]:
+    """Return the data files of the same corpus that an earlier push put into the repository and that are there."""
+    there = set(api.list_repo_files(repo_id, repo_type="dataset", revision=head))
+    if REPORT_NAME not in there:
+        return set()
+    path = Path(api.hf_hub_download(repo_id, REPORT_NAME, repo_type="dataset", revision=head))
     try:
-        repository = Repository.open(repo_id, revision=head, token=token)
-    except (TableFormatError, EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError):
+        report = BuildReport.read(path.parent)
+    except TableFormatError:  # somebody else's file of that name
         return set()
-    except HubError:
-        # No card yet: the repository is new, or holds something else, which is left alone.
-        return set()
-    return {name for splits in repository.configs.values() for files in splits.values() for name in files}
+    return there & set(report.files()) if report.corpus == corpus else set()

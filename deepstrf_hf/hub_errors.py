@@ -13,6 +13,7 @@ from huggingface_hub.errors import (
     HFValidationError,
     HTTPError,
     LocalEntryNotFoundError,
+    LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -72,8 +73,18 @@ def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
         ) from None
     except HfHubHTTPError as error:
         raise HubError(f"The Hub refused a request for {repo_id}", found=_message(error), mend=_mend(error)) from None
-    except HTTPError as error:
+    except (LocalTokenNotFoundError, UnicodeEncodeError) as error:
+        raise HubError(f"There is no usable token for {repo_id}", found=type(error).__name__, mend=LOGIN) from None
+    except (HTTPError, ConnectionError) as error:
+        if "header value" in str(error):
+            raise HubError(f"There is no usable token for {repo_id}", found="a malformed token", mend=LOGIN) from None
         raise _unreachable(repo_id, error) from None
+    except RuntimeError as error:  # what huggingface_hub makes of a refused upload of one file
+        if not isinstance(error.__cause__, HfHubHTTPError):
+            raise
+        raise HubError(
+            f"The Hub refused a file for {repo_id}", found=_message(error.__cause__), mend=_mend(error.__cause__)
+        ) from None
 
 
 def _unreachable(repo_id: str, error: Exception) -> HubError:

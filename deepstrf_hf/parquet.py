@@ -160,7 +160,18 @@ def read_provenance(path: Path) -> dict[str, Any]:
             field=METADATA_KEY.decode(),
             expected="provenance in the file metadata",
         )
-    provenance: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+    try:
+        provenance = json.loads(metadata[METADATA_KEY])
+    except json.JSONDecodeError:
+        provenance = None
+    if not isinstance(provenance, dict):
+        raise TableFormatError(
+            "This Parquet file was not written by deepstrf-hf",
+            path=path,
+            field=METADATA_KEY.decode(),
+            found=metadata[METADATA_KEY][:60],
+            expected="provenance in the file metadata, as JSON",
+        )
     return provenance
 
 
@@ -168,8 +179,19 @@ def as_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """Return numbers without nulls as a NumPy array, without a copy where they lie in one piece.
 
     pyarrow's own conversion imports pandas, which costs more than opening a corpus.
+
+    Raises
+    ------
+    TableFormatError
+        There are nulls.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if array.null_count:
+        raise TableFormatError(
+            "A table holds nulls where numbers are expected",
+            found=f"{array.null_count} nulls among {len(array)} values of {array.type}",
+            mend="build or download it again",
+        )
     values: NDArray[Any] = np.from_dlpack(array)
     return values
 
@@ -208,6 +230,24 @@ def row_groups(paths: Sequence[Path], columns: Sequence[str], workers: int = 1) 
             table = ahead.popleft().result()
             ahead.extend(pool.submit(_row_group, *place, columns) for place in itertools.islice(places, 1))
             yield table
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a file.
+
+    Raises
+    ------
+    TableFormatError
+        The file is broken.
+    """
+    with _readable(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def n_rows(path: Path) -> int:
+    """Return the number of rows of a file (errors as in `column_names`)."""
+    with _readable(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def _n_row_groups(path: Path, columns: Sequence[str]) -> int:

@@ -110,6 +110,16 @@ class BuildReport:
     library_version: str = __version__
     table_version: int = TABLE_VERSION
 
+    def files(self) -> list[str]:
+        """Return the paths of all data files, below the directory."""
+        return [
+            name
+            for entry in self.cohorts.values()
+            for splits in entry.configs.values()
+            for split in splits.values()
+            for name in split.files
+        ]
+
     def write(self, directory: Path) -> Path:
         """Write ``build_report.json`` into a directory."""
         path = directory / REPORT_NAME
@@ -129,7 +139,7 @@ class BuildReport:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             version = content["table_version"]
-        except FileNotFoundError as error:
+        except OSError as error:
             raise TableFormatError(
                 "This directory is not a build of deepstrf-hf",
                 path=directory,

@@ -15,7 +15,23 @@ from deepstrf_hf.errors import TableFormatError, unknown_name
 from deepstrf_hf.names import CARD_NAME, SUFFIX
 from deepstrf_hf.parquet import read_provenance
 
-REPOSITORY_ID = re.compile(r"[\w.-]+/[\w.-]+")
+REPOSITORY_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+REQUIRED_PROVENANCE = (
+    "table_version",
+    "corpus",
+    "corpus_version",
+    "config",
+    "dt_ms",
+    "species",
+    "signal_type",
+    "response_unit",
+    "spectrogram_unit",
+    "band_frequencies_hz",
+    "hearing_range_hz",
+    "audio_fs",
+    "preprocessing",
+)
+"""What a file of ours says about itself, as far as readers need it."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +130,13 @@ class Repository:
                 entry["config_name"]: [column["name"] for column in entry["features"]] for entry in data["dataset_info"]
             }
             default = next((entry["config_name"] for entry in entries if entry.get("default")), next(iter(configs)))
-        except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
             raise problem from error
+        names = [name for splits in configs.values() for files in splits.values() for name in files]
+        if not names or not all(isinstance(name, str) and name.endswith(".parquet") for name in names):
+            raise problem  # patterns, or single letters of one: not a card that we wrote
+        if any("*" in name for name in names):
+            raise problem
         return cls(source, directory, revision, token, configs, default, features)
 
     def main_config(self, config: str | None) -> str:
@@ -166,27 +187,27 @@ class Repository:
         names = [name for key, files in splits.items() if split in (None, key) for name in files]
         root = self.directory
         if root is None:
-            import huggingface_hub
-
-            from deepstrf_hf.hub_errors import hub_errors
-
-            with hub_errors(self.source, revision=self.revision):
-                root = Path(
-                    huggingface_hub.snapshot_download(
-                        self.source,
-                        repo_type="dataset",
-                        revision=self.revision,
-                        token=self.token,
-                        allow_patterns=names,
-                    )
-                )
+            return self._fetch(names)
         paths = [root / name for name in names]
-        for path in paths:
-            if not path.is_file():
-                raise TableFormatError(
-                    "A file that the card names is missing", path=path, mend="build it, or download it, again"
-                )
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise TableFormatError(
+                "A file that the card names is missing", path=missing[0], mend="build it, or download it, again"
+            )
         return paths
+
+    def _fetch(self, names: Sequence[str]) -> list[Path]:
+        import huggingface_hub
+
+        from deepstrf_hf.hub_errors import hub_errors
+
+        place: dict[str, Any] = {"repo_type": "dataset", "revision": self.revision, "token": self.token}
+        with hub_errors(self.source, revision=self.revision):
+            root = Path(huggingface_hub.snapshot_download(self.source, allow_patterns=list(names), **place))
+            for name in names:
+                if not (root / name).is_file():  # a listing that failed is not an error there; asking for the file is
+                    huggingface_hub.hf_hub_download(self.source, name, **place)
+        return [root / name for name in names]
 
     def provenance(self, files: Sequence[Path]) -> dict[str, Any]:
         """Read what the files say about themselves.
@@ -197,6 +218,14 @@ class Repository:
             They are not ours, or of a later version of the tables.
         """
         provenance = read_provenance(files[0])
+        lacking = [key for key in REQUIRED_PROVENANCE if key not in provenance]
+        if lacking:
+            raise TableFormatError(
+                "A file lacks what deepstrf-hf writes into it",
+                path=files[0],
+                field=", ".join(lacking),
+                mend="build it again",
+            )
         if provenance["table_version"] > TABLE_VERSION:
             raise TableFormatError(
                 "These tables were written by a later version of deepstrf-hf",

@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from deepstrf_hf.errors import UnknownNameError
+from deepstrf_hf.errors import TableFormatError, UnknownNameError
 from deepstrf_hf.hub_errors import hub_errors
 from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.repository import Repository
@@ -102,7 +102,7 @@ class _Attach:
         self._place = {stim_id: index for index, stim_id in enumerate(stimuli["stim_id"])}
 
     def __call__(self, dataset: Any) -> Any:
-        features = _with_spectrogram(dataset.features, self._stimuli.features["spectrogram"])
+        features = datasets.Features(_after_response(dataset.features, self._stimuli.features["spectrogram"]))
         if isinstance(dataset, datasets.Dataset):
             return dataset.with_transform(self._to_batch)
         attached = dataset.with_format("arrow").map(
@@ -111,6 +111,14 @@ class _Attach:
         return attached.with_format(None)
 
     def _rows_of(self, stim_ids: list[str]) -> list[int]:
+        lacking = [stim_id for stim_id in stim_ids if stim_id not in self._place]
+        if lacking:
+            raise TableFormatError(
+                "The main table names a stimulus that its companion table lacks",
+                field="stim_id",
+                found=lacking[0],
+                mend="build it again",
+            )
         return [self._place[stim_id] for stim_id in stim_ids]
 
     def _to_table(self, table: pa.Table) -> pa.Table:
@@ -124,13 +132,14 @@ class _Attach:
         if "stim_id" not in batch:  # another column was asked for alone
             return dict(batch)
         spectrograms = self._stimuli[self._rows_of(batch["stim_id"])]["spectrogram"]
-        return {**batch, "spectrogram": spectrograms}
+        return _after_response(batch, spectrograms)
 
 
-def _with_spectrogram(features: datasets.Features, spectrogram: Any) -> datasets.Features:
+def _after_response(columns: Mapping[str, Any], spectrogram: Any) -> dict[str, Any]:
+    """Return columns with the spectrogram where the contract has it: behind the response."""
     merged = {}
-    for name, feature in features.items():
-        merged[name] = feature
+    for name, column in columns.items():
+        merged[name] = column
         if name == "response":
             merged["spectrogram"] = spectrogram
-    return datasets.Features(merged)
+    return merged if "spectrogram" in merged else {**merged, "spectrogram": spectrogram}

@@ -460,12 +460,14 @@ def test_private_is_not_ignored_where_public_would_be_allowed(outcomes: dict[str
 
 # Whatever goes wrong on the way ---------------------------------------------------------------------------------------
 
+EXPLANATION = f"The private storage of {TOKEN} is full"
 FAULTS: dict[str, dict[str, Any]] = {
     "create-500": {"method": "POST", "path_regex": "/api/repos/create$", "status": 500},
     "create-drop": {"method": "POST", "path_regex": "/api/repos/create$", "close": True},
     "card-check-drop": {"method": "POST", "path_regex": "/api/validate-yaml$", "close": True},
     "upload-403": {"method": "PUT", "path_regex": "/lfs-uploads/", "status": 403},
     "upload-drop": {"method": "PUT", "path_regex": "/lfs-uploads/", "close": True},
+    "commit-403": {"method": "POST", "path_regex": "/commit/main$", "status": 403, "message": EXPLANATION},
     "commit-500": {"method": "POST", "path_regex": "/commit/main$", "status": 500},
     "commit-drop": {"method": "POST", "path_regex": "/commit/main$", "close": True},
     "commit-answer-lost": {"method": "POST", "path_regex": "/commit/main$", "close": True, "applied": True},
@@ -546,6 +548,9 @@ def test_faults_leave_the_old_state_and_the_repeat_works(
     assert first["error"] == "HubError", first
     assert f"deepstrf/{fault}" in first["message"]
     assert "Mend:" in first["message"]
+    assert TOKEN not in first["message"], "not even if the Hub repeats it"
+    if fault == "commit-403":
+        assert "The private storage of" in first["message"], "the Hub's own explanation is passed on"
 
 
 def test_killed_half_way(

@@ -23,7 +23,11 @@ def pack_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.float3
     """
     arrays, dimensions = [], 1 if waveform else 2
     for index, stimulus in enumerate(stims):
-        array = np.ascontiguousarray(np.asarray(stimulus), dtype=np.float32)
+        array = np.ascontiguousarray(
+            _numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), dtype=np.float32
+        )
+        if not array.flags.writeable:  # torch does not take read-only memory
+            array = array.copy()
         if array.ndim == dimensions + 1 and array.shape[0] == 1:
             array = array[0]
         if array.ndim != dimensions:
@@ -112,13 +116,34 @@ def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[tuple[int, int,
     for stimulus, neuron, response in pairs:
         if response is None:
             continue
-        array = np.asarray(response)
-        if array.ndim != 2 or array.dtype.kind not in "uifb" or 0 in array.shape:
+        field = f"stimulus {stimulus}, neuron {neuron}"
+        array = _numbers(response, field, "A response must be (trials, bins) numbers")
+        if array.ndim != 2 or 0 in array.shape:
             raise GridError(
-                "A response must be (trials, bins) numbers",
-                field=f"stimulus {stimulus}, neuron {neuron}",
-                found=f"{array.dtype} of shape {array.shape}",
+                "A response must be (trials, bins) numbers", field=field, found=f"{array.dtype} of shape {array.shape}"
             )
         if array.shape == (1, 1) and array.dtype.kind == "f" and np.isnan(array[0, 0]):
             continue
         yield stimulus, neuron, array
+
+
+def _numbers(values: Any, field: str, problem: str) -> NDArray[Any]:
+    """Return values as an array of real numbers.
+
+    Raises
+    ------
+    GridError
+        With the problem given: text, complex numbers, or rows of unequal length.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise GridError(
+            problem,
+            field=field,
+            found="rows of different lengths",
+            mend="pad them; a missing sample of a response is NaN",
+        ) from error
+    if array.dtype.kind not in "uifb":
+        raise GridError(problem, field=field, found=f"{array.dtype} of shape {array.shape}", expected="real numbers")
+    return array

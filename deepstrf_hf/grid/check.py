@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,8 +39,12 @@ def check_grid(
         raise GridError("Responses do not fit the stimuli", found=f"{grid.n_stimuli} rows", expected=len(stimuli))
     if not (math.isfinite(description.dt_ms) and description.dt_ms > 0):
         raise GridError("A bin width must be positive", field="dt_ms", found=description.dt_ms)
+    for field, key, entries in (("stim_meta", "stim_id", stim_meta), ("nrn_meta", "neuron_id", nrn_meta)):
+        twice = [name for name, count in Counter(entry[key] for entry in entries if key in entry).items() if count > 1]
+        if twice:
+            raise GridError("An id stands twice", field=f"{key} in {field}", found=", ".join(map(str, twice[:3])))
     heard = description.hearing_range_hz
-    if heard is not None and not 0 < heard[0] < heard[1]:
+    if heard is not None and not (len(heard) == 2 and 0 < heard[0] < heard[1]):
         raise GridError("A hearing range must be (low, high) in Hz", field="hearing_range_hz", found=heard)
     hop = _hop(description) if description.waveform else None
     for index, stimulus in enumerate(stimuli):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepstrf_hf.errors import GridError
 from deepstrf_hf.grid.arrays import pack_responses, pack_stimuli
 from deepstrf_hf.grid.check import check_grid
 from deepstrf_hf.grid.description import GridDescription
@@ -17,7 +18,7 @@ from deepstrf_hf.grid.indexing import checked_index, checked_indices, matching_a
 from deepstrf_hf.grid.selection import Selection
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.grid.views import GridResponses, GridStimuli, ItemResponses
-from deepstrf_hf.responses.preprocessing import ResponseStep
+from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps
 
 Predicate = Callable[[Mapping[str, Any]], Any]
 
@@ -58,6 +59,15 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         nrn_meta: Sequence[Mapping[str, Any]],
         description: GridDescription,
     ) -> None:
+        for field, entries in (("stim_meta", stim_meta), ("nrn_meta", nrn_meta)):
+            for position, entry in enumerate(entries):
+                if not isinstance(entry, Mapping):
+                    raise GridError(
+                        "Metadata must be dictionaries",
+                        field=f"{field}[{position}]",
+                        found=repr(entry),
+                        expected="a dict",
+                    )
         self._grid, self._stimuli, self._description = grid, stimuli, description
         self.stim_meta: list[dict[str, Any]] = [dict(entry) for entry in stim_meta]
         self.nrn_meta: list[dict[str, Any]] = [dict(entry) for entry in nrn_meta]
@@ -120,7 +130,11 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         waveform = audio_fs is not None
         arrays = pack_stimuli(stims, waveform)
         known = len(nrn_meta) if nrn_meta is not None else n_neurons
-        packed = pack_responses(responses, len(arrays), known, dt_ms, tuple(preprocessing))
+        if n_neurons not in (None, known):
+            raise GridError(
+                "Two numbers of neurons", field="n_neurons", found=n_neurons, expected=f"{known}, as nrn_meta"
+            )
+        packed = pack_responses(responses, len(arrays), known, dt_ms, checked_steps(preprocessing))
         bands = n_bands or (0 if waveform or not arrays else arrays[0].shape[0])
         dataset = cls(
             packed,
@@ -254,8 +268,8 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         """
         if isinstance(index, slice):
             index = range(*index.indices(len(self)))
-        if isinstance(index, Iterable) and not (isinstance(index, (torch.Tensor, np.ndarray)) and index.ndim == 0):
-            items = [self[position] for position in index]
+        if isinstance(index, (Sequence, np.ndarray, torch.Tensor)) and getattr(index, "ndim", 1) > 0:
+            items = [self[position] for position in checked_indices(index, len(self), "stimulus")]
             return {key: [item[key] for item in items] for key in ("stims", "responses", "valid_mask", "stim_meta")}
         stimulus = int(self._selection.visible_stimuli[checked_index(index, len(self), "stimulus")])
         responses = ItemResponses(self._grid, stimulus, self._selection.visible_neurons)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ def checked_index(index: Any, length: int, kind: str) -> int:
         Not an integer, or out of range.
     """
     try:
-        if isinstance(index, (bool, np.bool_)):
-            raise TypeError
+        if isinstance(index, bool) or str(getattr(index, "dtype", "")).endswith("bool"):
+            raise TypeError  # a truth value counts as 0 or 1 in Python; here it is a mask used as an index
         position = operator.index(index)
     except TypeError as error:
         raise SelectionError(
@@ -48,7 +48,8 @@ def checked_index(index: Any, length: int, kind: str) -> int:
 
 def checked_indices(indices: Any, length: int, kind: str) -> NDArray[np.int64]:
     """Return indices as a non-negative int64 array, order and repetitions kept (errors as in `checked_index`)."""
-    if isinstance(indices, (str, bytes, Mapping)) or not isinstance(indices, Iterable):
+    scalar = getattr(indices, "ndim", 1) == 0
+    if isinstance(indices, (str, bytes, Mapping, Set)) or not isinstance(indices, Iterable) or scalar:
         raise SelectionError(
             f"A selection of {kind}s must be a list of integers", found=repr(indices), expected="a list or array"
         )
@@ -66,11 +67,16 @@ def matching_attribute(entries: Sequence[Mapping[str, Any]], key: str, value: An
         No entry has the key; near matches are offered.
     """
     _require_key(entries, key, kind)
-    return [
-        index
-        for index, entry in enumerate(entries)
-        if key in entry and isinstance(entry[key], bool) == isinstance(value, bool) and entry[key] == value
-    ]
+    value = _plain(value)
+
+    def matches(found: Any) -> bool:
+        return isinstance(found, bool) == isinstance(value, bool) and bool(found == value)
+
+    return [index for index, entry in enumerate(entries) if key in entry and matches(_plain(entry[key]))]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def matching_predicate(
@@ -87,17 +93,34 @@ def matching_predicate(
     """
     matching = []
     for index, entry in enumerate(entries):
+        watched = _Watched(entry)
         try:
-            if predicate(entry):
+            if predicate(watched):
                 matching.append(index)
         except UnknownNameError:
             raise
         except KeyError as error:
             _require_key(entries, error.args[0], kind)
         except TypeError:
-            if None not in entry.values():
+            if not watched.gave_none:
                 raise
     return matching
+
+
+class _Watched(dict[str, Any]):
+    """Metadata that remember whether a predicate was given an absent value."""
+
+    gave_none = False
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        self.gave_none |= value is None
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        value = super().get(key, default)
+        self.gave_none |= value is None
+        return value
 
 
 def _require_key(entries: Sequence[Mapping[str, Any]], key: Any, kind: str) -> None:

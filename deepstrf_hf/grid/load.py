@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
 from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX
-from deepstrf_hf.parquet import as_numpy, row_groups
+from deepstrf_hf.parquet import as_numpy, column_names, row_groups
 from deepstrf_hf.repository import Repository
-from deepstrf_hf.responses.preprocessing import ResponseStep, steps_from_json
+from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps, steps_from_json
 
 try:
     from deepstrf_hf.grid.dataset import NeuralDataset
@@ -100,7 +99,9 @@ def load(
     if not heard.all():  # one split of two: stimuli of the other are not part of the grid
         grid = _without_unheard(grid, heard)
         stimuli = [row for row, keep in zip(stimuli, heard, strict=True) if keep]
-    rate = (audio_fs or provenance["audio_fs"]) if stimulus == "waveform" else None
+    rate = None
+    if stimulus == "waveform":
+        rate = provenance["audio_fs"] if audio_fs is None else audio_fs
     ids = [row["stim_id"] for row in stimuli]
     if stimulus == "waveform":
         arrays = _waveforms(stimuli_files, ids, grid, rate, config)
@@ -132,25 +133,17 @@ def load(
 def _steps(
     preprocessing: str | Sequence[ResponseStep] | None, provenance: Mapping[str, Any]
 ) -> tuple[ResponseStep, ...]:
+    declared = provenance["preprocessing"]
     if preprocessing is None:
         return ()
-    if not isinstance(preprocessing, str):
-        return tuple(preprocessing)
-    declared = provenance["preprocessing"]
-    if preprocessing not in declared:
-        raise ParameterError(
-            "Unknown preprocessing",
-            field="preprocessing",
-            found=repr(preprocessing),
-            expected=f"{', '.join(map(repr, declared))}, None, or steps",
-        )
-    return steps_from_json(declared[preprocessing])
+    if isinstance(preprocessing, str) and preprocessing in declared:
+        return steps_from_json(declared[preprocessing])
+    return checked_steps(preprocessing, declared)
 
 
 def _metadata(files: Sequence[Path], exclude: Sequence[str]) -> pa.Table:
     """Read all columns but the large ones."""
-    with pq.ParquetFile(files[0]) as file:
-        columns = [name for name in file.schema_arrow.names if name not in exclude]
+    columns = [name for name in column_names(files[0]) if name not in exclude]
     return pa.concat_tables(list(row_groups(files, columns)))
 
 
@@ -169,6 +162,8 @@ def _read_grid(
 ) -> PackedGrid:
     """Read the responses of a main table into one buffer."""
     index = pa.concat_tables(list(row_groups(files, ["stim_id", "neuron_id", "n_trials", "n_bins"])))
+    if not len(index):
+        raise TableFormatError("The main table has no rows", path=files[0].parent, mend="build or download it again")
     places = []
     for column, companion in (("stim_id", stimuli), ("neuron_id", neurons)):
         place = pa.compute.index_in(index.column(column), companion.column(column).combine_chunks())
@@ -177,24 +172,37 @@ def _read_grid(
             raise TableFormatError(
                 "The main table names what its companion table lacks", path=files[0].parent, field=column, found=unknown
             )
+        named = pa.compute.value_counts(companion.column(column))
+        twice = named.filter(pa.compute.greater(named.field("counts"), 1)).field("values")
+        if len(twice):
+            raise TableFormatError(
+                "A companion table names one thing twice", path=files[0].parent, field=column, found=twice[0].as_py()
+            )
         places.append(as_numpy(place))
     trials, bins = (as_numpy(index.column(name)).astype(np.int64) for name in ("n_trials", "n_bins"))
-    values: NDArray[Any] | None = None
-    filled = 0
+    values: NDArray[Any] = np.empty(0)
+    row, filled = 0, 0
     for table in row_groups(files, ["response"], workers=2):
         for chunk in table.column("response").chunks:
-            flat = as_numpy(chunk.flatten().flatten())
-            if values is None:
+            here = slice(row, row + len(chunk))
+            of_trials = chunk.flatten()
+            stated = np.repeat(bins[here], trials[here])
+            if not (
+                np.array_equal(as_numpy(chunk.value_lengths()), trials[here])
+                and np.array_equal(as_numpy(of_trials.value_lengths()), stated)
+            ):
+                raise TableFormatError(
+                    "Responses do not have the trials and bins that their rows state",
+                    path=files[0].parent,
+                    field="response",
+                    mend="build or download it again",
+                )
+            flat = as_numpy(of_trials.flatten())
+            if not row:
                 values = np.empty(int((trials * bins).sum()), flat.dtype)
-            if filled + len(flat) > len(values):
-                break
             values[filled : filled + len(flat)] = flat
-            filled += len(flat)
+            row, filled = row + len(chunk), filled + len(flat)
     pa.default_memory_pool().release_unused()
-    if values is None or filled != len(values):
-        raise TableFormatError(
-            "Responses do not have the trials and bins that their rows state", path=files[0].parent, field="response"
-        )
     return PackedGrid.from_pairs(
         values,
         places[0],
@@ -229,9 +237,29 @@ def _spectrograms(files: Sequence[Path], stim_ids: Sequence[str]) -> list[NDArra
         names, column = table.column("stim_id"), table.column("spectrogram").combine_chunks()
         for row, name in enumerate(names.to_pylist()):
             if name in wanted:
-                bands = column[row].values
-                arrays[name] = as_numpy(bands.flatten()).reshape(len(bands), -1).copy()
+                arrays[name] = _matrix(column[row].values, name, files[0].parent)
     return [arrays[name] for name in stim_ids]
+
+
+def _matrix(bands: pa.ListArray | None, name: str, path: Path) -> NDArray[np.float32]:
+    """Return a list of bands as a matrix.
+
+    Raises
+    ------
+    TableFormatError
+        Absent, or bands of different length.
+    """
+    lengths = set() if bands is None else set(bands.value_lengths().to_pylist())
+    if bands is None or len(lengths) != 1:
+        raise TableFormatError(
+            "A spectrogram is not a matrix",
+            path=path,
+            field=f"spectrogram of {name}",
+            found="none" if bands is None else f"bands of {sorted(lengths)} bins",
+            mend="build or download it again",
+        )
+    matrix: NDArray[np.float32] = as_numpy(bands.flatten()).reshape(len(bands), -1).copy()
+    return matrix
 
 
 def _n_bands(files: Sequence[Path]) -> int:
@@ -250,7 +278,7 @@ def _waveforms(
     if audio_fs is None:
         raise ParameterError("This corpus names no rate for waveforms", field="audio_fs", mend="pass audio_fs=...")
     hop = audio_fs * grid.dt_ms / 1000
-    if abs(hop - round(hop)) > 1e-6:
+    if abs(hop - round(hop)) > 1e-6 or round(hop) < 1:
         raise GridError(
             "A waveform needs a whole number of samples per bin",
             field="audio_fs",

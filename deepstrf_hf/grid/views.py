@@ -79,8 +79,9 @@ class ItemResponses(_LazySequence):
 
     @property
     def never_nan(self) -> bool:
-        """Whether recorded responses cannot hold NaN, because they are stored as whole numbers."""
-        return self._grid.values.dtype.kind != "f"
+        """Whether recorded responses cannot hold NaN: stored as whole numbers, and no step makes NaN of them."""
+        kept = all(getattr(step, "keeps_finite", False) for step in self._grid.steps)
+        return kept and self._grid.values.dtype.kind != "f"
 
 
 class GridResponses(_LazySequence):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from deepstrf_hf.errors import ParameterError, unknown_name
 
 
+@runtime_checkable
 class ResponseStep(Protocol):
     """One step of preprocessing: a function of a response alone, so that values never depend on what else is loaded."""
 
     name: ClassVar[str]
+    keeps_finite: ClassVar[bool]
+    """Whether finite responses stay finite, so that nobody has to look for NaN afterwards."""
 
     def apply(self, values: NDArray[np.float32], dt_ms: float) -> NDArray[np.float32]:
         """Return the processed values, shape (..., bins)."""
@@ -49,9 +52,10 @@ class HanningSmooth:
     window_ms: float = 21.0
     gain: str = "published"
     name: ClassVar[str] = "hanning_smooth"
+    keeps_finite: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not self.window_ms > 0:
+        if not 0 < self.window_ms < float("inf"):
             raise ParameterError(
                 "A smoothing window must be positive", field="window_ms", found=self.window_ms, expected="> 0 ms"
             )
@@ -105,6 +109,32 @@ class HanningSmooth:
 
 
 STEPS: Mapping[str, type[ResponseStep]] = {HanningSmooth.name: HanningSmooth}
+
+
+def checked_steps(steps: Any, named: Iterable[str] = ()) -> tuple[ResponseStep, ...]:
+    """Return steps that a user gave, as a tuple.
+
+    Parameters
+    ----------
+    steps : sequence of ResponseStep
+        What was given.
+    named : iterable of str
+        Names that would have been taken in place of steps, for the message.
+
+    Raises
+    ------
+    ParameterError
+        Not a list of steps.
+    """
+    given = tuple(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else (None,)
+    if not all(isinstance(step, ResponseStep) and not isinstance(step, type) for step in given):
+        raise ParameterError(
+            "Unknown preprocessing",
+            field="preprocessing",
+            found=repr(steps),
+            expected=", ".join([*map(repr, named), "None", "or a list of steps such as HanningSmooth(21)"]),
+        )
+    return given
 
 
 def steps_to_json(steps: Sequence[ResponseStep]) -> list[dict[str, Any]]:

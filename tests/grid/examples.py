@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +24,23 @@ TOY_HEARD = [[True, True, False], [True, True, False], [True, False, True], [Tru
 TOY_BATCH_COUNTS = [[12, 8, 0], [6, 6, 0], [5, 0, 9]]
 
 property_settings = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
+@dataclass(frozen=True)
+class LeaveOutOnset:
+    """A step of a user's own: the first bins are not to be fitted."""
+
+    bins: int = 1
+    name: ClassVar[str] = "leave_out_onset"
+    keeps_finite: ClassVar[bool] = False
+
+    def apply(self, values: Array, dt_ms: float) -> Array:
+        values = values.copy()
+        values[..., : self.bins] = np.nan
+        return values
+
+    def describe(self) -> str:
+        return "The first bins are missing."
 
 
 def toy_pairs() -> dict[tuple[int, int], Array]:

@@ -83,6 +83,12 @@ def test_spectrograms_fit_each_other_and_their_responses(shape: tuple[int, int],
     assert (error.field, error.found, error.expected) == ("stimulus 1 (s1)", found, "2 bands, 6 bins")
 
 
+def test_a_stated_number_of_bands_is_checked() -> None:
+    with pytest.raises(GridError) as caught:
+        toy(n_bands=3)
+    assert (caught.value.found, caught.value.expected) == ("2 bands, 4 bins", "3 bands, 4 bins")
+
+
 def test_a_stimulus_nobody_heard_may_have_any_length_but_no_other_bands() -> None:
     responses = {pair: response for pair, response in toy_pairs().items() if pair[0] != 3}
     toy(responses=responses, stims=changed_stimulus(3, np.ones((2, 17), np.float32))).validate()

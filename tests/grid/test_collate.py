@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from tests.grid.examples import (
     TOY_BATCH_COUNTS,
     TOY_BINS,
     Array,
+    LeaveOutOnset,
     assert_same_batch,
     batch_by_loop,
     dataset_of,
@@ -31,22 +31,6 @@ from tests.grid.examples import (
     toy_with_waveforms,
     with_plain_lists,
 )
-
-
-@dataclass(frozen=True)
-class LeaveOutOnset:
-    """A step of a user's own: the first bins are not to be fitted."""
-
-    bins: int = 1
-    name: ClassVar[str] = "leave_out_onset"
-
-    def apply(self, values: Array, dt_ms: float) -> Array:
-        values = values.copy()
-        values[..., : self.bins] = np.nan
-        return values
-
-    def describe(self) -> str:
-        return "The first bins are missing."
 
 
 def item_of(responses: Sequence[Any], bands: int = 2, bins: int = 4, **more: Any) -> dict[str, Any]:
@@ -221,6 +205,16 @@ def test_plain_responses_that_differ_in_trials_and_bins() -> None:
     expected = np.full((2, 2, 3, 4), np.nan, np.float32)
     expected[0, 0, :2, :3], expected[0, 1, :1, :4], expected[1, 1, :3, :2] = 1, 2, 3
     assert_responses(neural_collate(items), expected)
+
+
+def test_a_response_of_missing_samples_alone_keeps_its_shape() -> None:
+    pairs = {(0, 0): np.full((3, 4), np.nan), (0, 1): np.ones((1, 4))}
+    dataset = dataset_of(pairs, [4], 2)
+    expected = np.full((1, 2, 3, 4), np.nan, np.float32)
+    expected[0, 1, 0] = 1
+    assert_responses(neural_collate(items_of(dataset)), expected)
+    assert_responses(neural_collate(with_plain_lists(items_of(dataset))), expected)
+    assert dataset[0]["valid_mask"].tolist() == [False, True]
 
 
 def test_a_response_of_one_sample_is_no_sentinel() -> None:

@@ -13,6 +13,7 @@ import torch
 from deepstrf_hf import NeuralDataset
 from deepstrf_hf.errors import DeepstrfError, GridError
 from deepstrf_hf.grid.arrays import pack_responses
+from deepstrf_hf.responses.preprocessing import HanningSmooth
 from tests.grid.examples import (
     TOY_HEARD,
     Array,
@@ -89,6 +90,16 @@ def test_pairs_that_were_not_recorded(missing: Any) -> None:
 def test_responses_of_other_kinds(form: Any) -> None:
     rows = [[None if response is None else form(response) for response in row] for row in toy_response_rows()]
     assert_is_the_toy(toy(responses=rows))
+
+
+@pytest.mark.parametrize("form", [np.asarray, torch.tensor], ids=["array", "tensor"])
+def test_responses_as_one_block(form: Any) -> None:
+    block = np.arange(2 * 3 * 2 * 4).reshape(2, 3, 2, 4)
+    dataset = NeuralDataset.from_arrays(np.ones((2, 5, 4)), form(block), dt_ms=5)
+    assert (dataset.get_S(), dataset.N_neurons, dataset.F) == (2, 3, 5)
+    for stimulus in range(2):
+        for neuron in range(3):
+            np.testing.assert_array_equal(dataset.responses[stimulus][neuron].numpy(), block[stimulus, neuron])
 
 
 def test_a_mapping_of_the_recorded_pairs_in_any_order() -> None:
@@ -260,6 +271,14 @@ def test_rows_for_another_number_of_neurons(meta: dict[str, Any]) -> None:
 def test_numbers_of_neurons_that_contradict_each_other() -> None:
     with pytest.raises(DeepstrfError):
         toy(n_neurons=7)
+
+
+@pytest.mark.parametrize(
+    "preprocessing", ["published", ["published"], [None], [HanningSmooth], HanningSmooth(21.0), 21]
+)
+def test_preprocessing_that_is_no_steps(preprocessing: Any) -> None:
+    with pytest.raises(DeepstrfError, match="preprocessing"):
+        toy(preprocessing=preprocessing)
 
 
 @pytest.mark.parametrize("count", [3, 5])

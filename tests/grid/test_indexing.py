@@ -15,7 +15,21 @@ from deepstrf_hf.grid.indexing import checked_index, checked_indices, matching_a
 BOOLEANS = [True, np.True_, np.array(True), torch.tensor(True)]
 NOT_INTEGERS = [*BOOLEANS, 1.0, np.float64(1), torch.tensor(1.0), "1", b"1", None, [1], (1,), {"a": 1}, slice(1)]
 BOOLEAN_MASKS = [[True, False, True], np.array([True, False, True]), torch.tensor([True, False, True])]
-NOT_LISTS = [1, np.array(1), torch.tensor(1), "12", b"12", {0: 1}, {}, "", 1.5, None]
+NOT_LISTS = [
+    {0, 1},
+    frozenset({0, 1}),
+    {0: 1}.keys(),
+    1,
+    np.array(1),
+    torch.tensor(1),
+    "12",
+    b"12",
+    {0: 1},
+    {},
+    "",
+    1.5,
+    None,
+]
 ENTRIES = [
     {"area": "A1", "depth": 5, "good": True, "note": None},
     {"area": "AAF", "depth": None, "good": False},

@@ -163,6 +163,13 @@ def test_a_pickled_dataset_is_the_same(make: Any) -> None:
     assert dataset.I == [1, 2]
 
 
+def test_a_pickled_item_is_the_same() -> None:
+    dataset = toy(preprocessing=[HanningSmooth(21.0)])
+    dataset.select_population([2, 0])
+    items = items_of(dataset)
+    assert_same_batch(neural_collate(pickle.loads(pickle.dumps(items))), neural_collate(items))  # noqa: S301
+
+
 def test_errors_survive_pickling() -> None:
     with pytest.raises(SelectionError) as caught:
         toy()[9]

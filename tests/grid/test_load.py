@@ -21,7 +21,7 @@ from deepstrf_hf.errors import DeepstrfError, GridError, ParameterError, TableFo
 from deepstrf_hf.parquet import METADATA_KEY
 from deepstrf_hf.responses.preprocessing import HanningSmooth
 from tests.grid.conftest import KnownBuild
-from tests.grid.examples import Array, assert_same_batch, items_of
+from tests.grid.examples import Array, LeaveOutOnset, assert_same_batch, items_of
 from tests.raw_writers.ns1 import NATURAL_SETS
 
 DT_MS, N_BINS, N_BANDS = 5, 999, 34
@@ -146,6 +146,14 @@ def test_preprocessing(known_build: KnownBuild, preprocessing: Any, scale: float
     published = neural_collate(items_of(load(known_build.directory))[:4])["responses"]
     other = neural_collate(items_of(load(known_build.directory, preprocessing=preprocessing))[:4])["responses"]
     np.testing.assert_allclose(other, scale * published, rtol=1e-6)
+
+
+def test_steps_of_a_users_own(ns1_built: Path) -> None:
+    stored = neural_collate(items_of(load(ns1_built, preprocessing=None))[:2])["responses"]
+    batch = neural_collate(items_of(load(ns1_built, preprocessing=[LeaveOutOnset(bins=7)]))[:2])
+    assert not batch["valid_mask"][..., :7].any() and batch["valid_mask"][..., 7:].all()
+    assert torch.isnan(batch["responses"][..., :7]).all()
+    assert torch.equal(batch["responses"][..., 7:], stored[..., 7:])
 
 
 def test_no_preprocessing_at_all(known_build: KnownBuild) -> None:
@@ -458,6 +466,37 @@ def test_rows_whose_numbers_of_trials_were_exchanged(copied_build: Path) -> None
     rewrite(one_file(copied_build, "a1"), table=lambda table: with_column(table, "n_trials", exchanged))
     with pytest.raises(TableFormatError, match=re.escape("trials and bins that their rows state")):
         load(copied_build)
+
+
+def without_response(response: list[list[int]]) -> None:
+    return None
+
+
+def without_one_trial(response: list[list[int]]) -> list[list[int] | None]:
+    return [None, *response[1:]]
+
+
+def without_one_bin(response: list[list[int]]) -> list[list[int | None]]:
+    return [[None, *response[0][1:]], *response[1:]]
+
+
+@pytest.mark.parametrize("change", [without_response, without_one_trial, without_one_bin])
+def test_nulls_in_a_response(copied_build: Path, change: Callable[[Any], Any]) -> None:
+    def first_changed(values: list[Any]) -> list[Any]:
+        return [change(values[0]), *values[1:]]
+
+    rewrite(one_file(copied_build, "a1"), table=lambda table: with_column(table, "response", first_changed))
+    with pytest.raises(TableFormatError):
+        load(copied_build)
+
+
+@pytest.mark.parametrize("split", ["test", None])
+def test_a_main_table_without_rows(copied_build: Path, split: str | None) -> None:
+    for name in ("train", "test"):
+        if split in (None, name):
+            rewrite(one_file(copied_build, "a1", name), table=lambda table: table.slice(0, 0))
+    with pytest.raises(TableFormatError):
+        load(copied_build, split=split)
 
 
 def test_a_spectrogram_that_does_not_fit_its_responses(copied_build: Path) -> None:

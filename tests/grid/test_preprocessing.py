@@ -101,7 +101,7 @@ def test_a_missing_sample_spreads_no_further_than_the_window() -> None:
     np.testing.assert_allclose(result[[0, 1, 2, 6, 7, 8]], without[[0, 1, 2, 6, 7, 8]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("window_ms", [0, -1, np.nan])
+@pytest.mark.parametrize("window_ms", [0, -1, np.nan, np.inf])
 def test_windows_that_make_no_sense(window_ms: float) -> None:
     with pytest.raises(ParameterError, match="must be positive") as caught:
         HanningSmooth(window_ms)
