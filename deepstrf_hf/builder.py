@@ -19,7 +19,7 @@ from deepstrf_hf.errors import DataDirectoryError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording, Stimulus
-from deepstrf_hf.tables import RowEncoder, stored_response
+from deepstrf_hf.tables import RowEncoder, refuse_reserved_columns, stored_response
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
 
@@ -46,6 +46,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        refuse_reserved_columns(cls.CORPUS)
         cls.VERSION = datasets.Version(cls.CORPUS.version)
         cls.BUILDER_CONFIGS = [
             cls.BUILDER_CONFIG_CLASS(

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from deepstrf_hf._version import TABLE_VERSION
-from deepstrf_hf.errors import TableFormatError, unknown_name
+from deepstrf_hf.errors import ParameterError, TableFormatError, UnknownNameError, unknown_name
 from deepstrf_hf.names import CARD_NAME, SUFFIX
 from deepstrf_hf.parquet import read_provenance
 
@@ -84,11 +84,15 @@ class Repository:
         ------
         TableFormatError
             The directory or repository is not one of ours.
+        ParameterError
+            A revision of a directory.
         HubError
             The Hub refused or could not be reached.
         """
         directory = Path(source).expanduser()
         if directory.is_dir():
+            if revision is not None:
+                raise ParameterError("A directory has no revisions", field="revision", found=revision, expected="None")
             return cls._from_card(str(source), directory / CARD_NAME, directory, None, None)
         if not REPOSITORY_ID.fullmatch(str(source)):
             raise TableFormatError(
@@ -150,6 +154,13 @@ class Repository:
         suffixes = tuple(suffix for suffix in SUFFIX.values() if suffix)
         mains = [name for name in self.configs if not name.endswith(suffixes)]
         name = config or self.default
+        if name in self.configs and name not in mains:
+            raise UnknownNameError(
+                f"{name} is not a main table but belongs to one",
+                path=self.source,
+                expected=", ".join(mains),
+                mend=f"did you mean {name.rpartition('-')[0]!r}?",
+            )
         if name not in mains:
             raise unknown_name("configuration", name, mains, path=self.source)
         return name
@@ -235,4 +246,14 @@ class Repository:
                 expected=f"at most {TABLE_VERSION}",
                 mend="upgrade deepstrf-hf",
             )
+        for path in files[1:]:
+            other = read_provenance(path)
+            if {**other, "table": None} != {**provenance, "table": None}:
+                raise TableFormatError(
+                    "Files of different builds stand side by side",
+                    path=path,
+                    found=f"{other.get('config')} of {other.get('corpus')} {other.get('corpus_version')}",
+                    expected="what the other files say of themselves: same corpus, version, parameters, raw files",
+                    mend="build it again",
+                )
         return provenance

@@ -47,6 +47,24 @@ COVERAGE_COLUMNS: Mapping[str, Column] = {
 }
 
 
+def refuse_reserved_columns(corpus: Corpus) -> None:
+    """Refuse metadata columns that would have the name of another column once their prefix is stripped.
+
+    Raises
+    ------
+    BuilderContractError
+        Naming the columns.
+    """
+    reserved = {"id", "sample_rate_hz", *FIXED_COLUMNS, *COVERAGE_COLUMNS}
+    taken = sorted(reserved & {*corpus.stimulus_columns, *corpus.neuron_columns})
+    if taken:
+        raise BuilderContractError(
+            f"{corpus.name} declares columns under names that every corpus has",
+            field=", ".join(taken),
+            mend="give them names of their own, for example lab_snr",
+        )
+
+
 def stimulus_columns(corpus: Corpus) -> dict[str, Column]:
     """Return the stimulus metadata columns of a corpus, by their prefixed names."""
     columns = {STIMULUS_PREFIX + name: column for name, column in corpus.stimulus_columns.items()}
@@ -137,6 +155,8 @@ def stored_response(recording: Recording, cohort: Cohort) -> NDArray[Any]:
             expected=f"(>= 1, {bins})",
         )
     stored = np.ascontiguousarray(response, dtype=cohort.response_dtype)
+    if stored.dtype.kind == "f" and np.isinf(stored).any():
+        raise BuilderContractError("A response holds infinite values", field=where, mend="a missing sample is NaN")
     if stored.dtype.kind in "ui" and response.dtype != stored.dtype and not np.array_equal(stored, response):
         raise BuilderContractError(
             "Values do not fit the declared type of the response",

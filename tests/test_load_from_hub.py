@@ -510,7 +510,7 @@ def test_what_is_not_there(hub: LoopbackHub, repository: Repository, client: Cli
         "split": {"UnknownNameError"},
         "id": {"TableFormatError"},
         "bad id": {"HubError"},
-        "file": {"TableFormatError"},
+        "file": {"HubError"},
     }
     assert all(message.count("Mend:") == len(found[name]) for name, message in messages.items() if name in (
         "repository", "revision", "branch", "empty", "prose", "bad id", "file",

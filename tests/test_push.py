@@ -385,13 +385,23 @@ report(results)
         }
 
 
-@pytest.mark.parametrize("kind", ["card-with-patterns", "card-with-lists", "card-without-metadata", "ignored-files"])
+@pytest.mark.parametrize("kind", ["card-with-patterns", "card-with-lists", "card-without-metadata"])
 def test_data_of_somebody_else_are_left_alone(outcomes: dict[str, Outcome], plain_built: Path, kind: str) -> None:
     """A repository that others filled may have configurations as well; only its card is replaced."""
     outcome, foreign = outcomes[kind], CASES[kind].before
     assert isinstance(foreign, dict)
     assert outcome.result["error"] is None, outcome.result
     assert hub_digests(outcome.repository) == digests(foreign) | digests(plain_built)
+
+
+def test_files_that_a_gitignore_keeps_out(outcomes: dict[str, Outcome]) -> None:
+    """The clients drop such files without a word; half a corpus must not get there."""
+    outcome = outcomes["ignored-files"]
+    foreign = CASES["ignored-files"].before
+    assert isinstance(foreign, dict)
+    assert hub_digests(outcome.repository) == digests(foreign), "nothing was committed"
+    assert outcome.result["error"] == "HubError"
+    assert ".gitignore" in outcome.result["message"]
 
 
 @pytest.mark.parametrize("kind", ["stale", "stale-file-gone", "stale-with-local-name"])

@@ -23,11 +23,8 @@ def pack_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.float3
     """
     arrays, dimensions = [], 1 if waveform else 2
     for index, stimulus in enumerate(stims):
-        array = np.ascontiguousarray(
-            _numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), dtype=np.float32
-        )
-        if not array.flags.writeable:  # torch does not take read-only memory
-            array = array.copy()
+        # A copy: what the caller does to the original later must not get past validation.
+        array = np.array(_numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), np.float32)
         if array.ndim == dimensions + 1 and array.shape[0] == 1:
             array = array[0]
         if array.ndim != dimensions:
@@ -122,6 +119,8 @@ def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[tuple[int, int,
             raise GridError(
                 "A response must be (trials, bins) numbers", field=field, found=f"{array.dtype} of shape {array.shape}"
             )
+        if array.dtype.kind == "f" and np.isinf(array).any():
+            raise GridError("A response holds infinite values", field=field, mend="a missing sample is NaN")
         if array.shape == (1, 1) and array.dtype.kind == "f" and np.isnan(array[0, 0]):
             continue
         yield stimulus, neuron, array

@@ -46,7 +46,7 @@ def check_grid(
     heard = description.hearing_range_hz
     if heard is not None and not (len(heard) == 2 and 0 < heard[0] < heard[1]):
         raise GridError("A hearing range must be (low, high) in Hz", field="hearing_range_hz", found=heard)
-    hop = _hop(description) if description.waveform else None
+    hop = whole_hop(description.audio_fs, description.dt_ms) if description.waveform else None
     for index, stimulus in enumerate(stimuli):
         field = f"stimulus {index} ({stim_meta[index].get('stim_id') or stim_meta[index].get('name') or 'unnamed'})"
         if not np.isfinite(stimulus).all():
@@ -74,22 +74,21 @@ def check_grid(
             )
 
 
-def _hop(description: GridDescription) -> int:
-    """Return the samples per bin.
+def whole_hop(audio_fs: int | None, dt_ms: float) -> int:
+    """Return the samples of a waveform per bin.
 
     Raises
     ------
     GridError
         Not a whole number, so that samples and bins would drift apart.
     """
-    rate = description.audio_fs
-    exact = (rate or 0) * description.dt_ms / 1000
-    if rate is None or rate <= 0 or abs(exact - round(exact)) > 1e-6 or round(exact) < 1:
+    exact = (audio_fs or 0) * dt_ms / 1000
+    if audio_fs is None or audio_fs <= 0 or abs(exact - round(exact)) > 1e-6 or round(exact) < 1:
         raise GridError(
             "A waveform needs a whole number of samples per bin",
             field="audio_fs",
-            found=f"{rate} Hz at {description.dt_ms:g} ms bins: {exact:g} samples",
+            found=f"{audio_fs} Hz at {dt_ms:g} ms bins: {exact:g} samples",
             expected="audio_fs * dt_ms / 1000 a whole number",
-            mend=f"take a multiple of {1000 / description.dt_ms:g} Hz",
+            mend=f"take a multiple of {1000 / dt_ms:g} Hz",
         )
     return round(exact)

@@ -38,7 +38,8 @@ def neural_collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not items:
         raise GridError("A batch needs one item at least", field="items", found="none")
     responses, valid = _responses([item["responses"] for item in items])
-    batch = {"stims": _stimuli([item["stims"] for item in items]), "responses": responses, "valid_mask": valid}
+    stimuli = [torch.as_tensor(item["stims"], dtype=torch.float32) for item in items]
+    batch = {"stims": _stimuli(stimuli), "responses": responses, "valid_mask": valid}
     keys = dict.fromkeys(key for item in items for key in item if key not in batch)
     return batch | {key: [item.get(key) for item in items] for key in keys}
 

@@ -107,7 +107,7 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         dt_ms : float
             Bin width, ms.
         n_neurons : int, optional
-            Needed with a mapping and without `nrn_meta`.
+            With a mapping and without `nrn_meta`: without it, neurons after the last recorded one are not known.
         audio_fs : int, optional
             Rate of waveforms, Hz; given, stimuli are waveforms.
         n_bands : int, optional

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepstrf_hf.errors import SelectionError, UnknownNameError, unknown_name
+from deepstrf_hf.errors import SelectionError, unknown_name
 
 
 def checked_index(index: Any, length: int, kind: str) -> int:
@@ -93,31 +93,41 @@ def matching_predicate(
     """
     matching = []
     for index, entry in enumerate(entries):
-        watched = _Watched(entry)
+        watched = _Watched(entry)  # what the predicate asks for tells its absent values from its mistakes
         try:
             if predicate(watched):
                 matching.append(index)
-        except UnknownNameError:
-            raise
         except KeyError as error:
-            _require_key(entries, error.args[0], kind)
+            if not (error.args and error.args[0] in watched.lacked):
+                raise
         except TypeError:
             if not watched.gave_none:
                 raise
+        for key in watched.lacked:
+            _require_key(entries, key, kind)
     return matching
 
 
 class _Watched(dict[str, Any]):
-    """Metadata that remember whether a predicate was given an absent value."""
+    """Metadata that remember which keys they lacked, and whether they gave out an absent value."""
 
-    gave_none = False
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        super().__init__(entry)
+        self.lacked: set[Any] = set()
+        self.gave_none = False
 
-    def __getitem__(self, key: str) -> Any:
+    def __missing__(self, key: Any) -> Any:
+        self.lacked.add(key)
+        raise KeyError(key)
+
+    def __getitem__(self, key: Any) -> Any:
         value = super().__getitem__(key)
         self.gave_none |= value is None
         return value
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self.lacked.add(key)
         value = super().get(key, default)
         self.gave_none |= value is None
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
-from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX
+from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX, SUFFIX
 from deepstrf_hf.parquet import as_numpy, column_names, row_groups
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps, steps_from_json
 
 try:
+    from deepstrf_hf.grid.check import whole_hop
     from deepstrf_hf.grid.dataset import NeuralDataset
     from deepstrf_hf.grid.description import GridDescription
     from deepstrf_hf.grid.storage import PackedGrid
@@ -65,7 +67,8 @@ def load(
     Returns
     -------
     NeuralDataset
-        Stimuli in ascending order of ``stim_id``, neurons in ascending order of ``neuron_id``.
+        Stimuli in ascending order of ``stim_id``, neurons in ascending order of ``neuron_id``. Coverage and quality
+        in the neurons' metadata (``snr``, ``ccmax`` …) are those of all splits, the test set included.
 
     Raises
     ------
@@ -89,24 +92,23 @@ def load(
     repository = Repository.open(source, revision=revision, token=token)
     config = repository.main_config(config)
     files = repository.files(config, split)
-    provenance = repository.provenance(files)
-    stimuli_files, neuron_files = (repository.files(f"{config}-{table}") for table in ("stimuli", "neurons"))
+    stimuli_files, neuron_files = (repository.files(config + SUFFIX[table]) for table in ("stimuli", "neurons"))
+    provenance = repository.provenance([*files, *stimuli_files, *neuron_files])
     neuron_table = _metadata(neuron_files, exclude=())
     stimulus_table = _metadata(stimuli_files, exclude=("spectrogram", "audio", "picture"))
     grid = _read_grid(files, stimulus_table, neuron_table, provenance, _steps(preprocessing, provenance))
     neurons, stimuli = neuron_table.to_pylist(), stimulus_table.to_pylist()
     heard = np.diff(grid.pair_start) > 0
     if not heard.all():  # one split of two: stimuli of the other are not part of the grid
-        grid = _without_unheard(grid, heard)
+        start = np.concatenate((grid.pair_start[:-1][heard], grid.pair_start[-1:]))
+        grid = replace(grid, pair_start=start, bins=grid.bins[heard])
         stimuli = [row for row, keep in zip(stimuli, heard, strict=True) if keep]
     rate = None
     if stimulus == "waveform":
         rate = provenance["audio_fs"] if audio_fs is None else audio_fs
     ids = [row["stim_id"] for row in stimuli]
-    if stimulus == "waveform":
-        arrays = _waveforms(stimuli_files, ids, grid, rate, config)
-    else:
-        arrays = _spectrograms(stimuli_files, ids)
+    read = _waveforms if stimulus == "waveform" else _spectrograms
+    arrays = read(stimuli_files, ids, grid, rate)
     hearing, bands = provenance["hearing_range_hz"], provenance["band_frequencies_hz"]
     dataset = NeuralDataset(
         grid,
@@ -216,22 +218,7 @@ def _read_grid(
     )
 
 
-def _without_unheard(grid: PackedGrid, heard: NDArray[np.bool_]) -> PackedGrid:
-    """Drop stimuli without a single pair; pairs and buffer stay as they are."""
-    return PackedGrid(
-        grid.values,
-        np.concatenate((grid.pair_start[:-1][heard], grid.pair_start[-1:])),
-        grid.pair_neuron,
-        grid.pair_offset,
-        grid.pair_trials,
-        grid.bins[heard],
-        grid.n_neurons,
-        grid.dt_ms,
-        grid.steps,
-    )
-
-
-def _spectrograms(files: Sequence[Path], stim_ids: Sequence[str]) -> list[NDArray[np.float32]]:
+def _spectrograms(files: Sequence[Path], stim_ids: Sequence[str], *_: object) -> list[NDArray[np.float32]]:
     wanted, arrays = set(stim_ids), {}
     for table in row_groups(files, ["stim_id", "spectrogram"]):
         names, column = table.column("stim_id"), table.column("spectrogram").combine_chunks()
@@ -268,7 +255,7 @@ def _n_bands(files: Sequence[Path]) -> int:
 
 
 def _waveforms(
-    files: Sequence[Path], stim_ids: Sequence[str], grid: PackedGrid, audio_fs: int | None, config: str
+    files: Sequence[Path], stim_ids: Sequence[str], grid: PackedGrid, audio_fs: int | None
 ) -> list[NDArray[np.float32]]:
     """Decode, resample and cut or pad the waveforms to the bins of their responses."""
     import soxr  # only waveforms need these
@@ -277,15 +264,7 @@ def _waveforms(
 
     if audio_fs is None:
         raise ParameterError("This corpus names no rate for waveforms", field="audio_fs", mend="pass audio_fs=...")
-    hop = audio_fs * grid.dt_ms / 1000
-    if abs(hop - round(hop)) > 1e-6 or round(hop) < 1:
-        raise GridError(
-            "A waveform needs a whole number of samples per bin",
-            field="audio_fs",
-            found=f"{audio_fs} Hz at {grid.dt_ms:g} ms bins: {hop:g} samples",
-            expected="audio_fs * dt_ms / 1000 a whole number",
-            mend=f"take a multiple of {1000 / grid.dt_ms:g} Hz",
-        )
+    hop = whole_hop(audio_fs, grid.dt_ms)
     place, arrays = {name: index for index, name in enumerate(stim_ids)}, {}
     for table in row_groups(files, ["stim_id", "audio", "stim_sample_rate_hz"]):
         for row in table.to_pylist():
@@ -297,7 +276,7 @@ def _waveforms(
             samples = decode_audio(row["audio"]["bytes"], row["stim_id"])
             if row["stim_sample_rate_hz"] != audio_fs:
                 samples = soxr.resample(samples, row["stim_sample_rate_hz"], audio_fs)
-            length = int(grid.bins[index]) * round(hop)
+            length = int(grid.bins[index]) * hop
             fitted = np.zeros(length, np.float32)
             fitted[: min(length, len(samples))] = samples[:length]
             arrays[index] = fitted

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from deepstrf_hf.errors import GridError
 from deepstrf_hf.responses.preprocessing import ResponseStep
 
+FINITE_BLOCK_VALUES = 2**24
+"""Values looked at together when asking which responses hold any."""
 BLOCK_VALUES = 2**17
 """Values preprocessed at a time: what they need in between stays in the processor's cache."""
 
@@ -101,9 +103,11 @@ class PackedGrid:
         Raises
         ------
         GridError
-            A pair stands twice, or responses to one stimulus differ in bins.
+            A pair stands twice, responses to one stimulus differ in bins, or the buffer has another size.
         """
         sizes = trials.astype(np.int64) * n_bins
+        if sizes.sum() != len(values):
+            raise GridError("Responses do not fill their buffer", found=len(values), expected=int(sizes.sum()))
         offsets = np.cumsum(sizes) - sizes
         order = np.lexsort((neuron, stimulus))
         stimulus, neuron = np.asarray(stimulus)[order], np.asarray(neuron)[order]
@@ -155,8 +159,15 @@ class PackedGrid:
         if self.values.dtype.kind != "f":
             return np.ones(len(self.pair_neuron), bool)
         heard = np.empty(len(self.pair_neuron), bool)
-        for pair in range(len(heard)):  # potentials only; one pass, never a second buffer of the size of the first
-            heard[pair] = np.isfinite(self._stored(pair)).any()
+        order = np.argsort(self.pair_offset)  # responses lie back to back
+        offsets = np.append(self.pair_offset[order], len(self.values))
+        first = 0
+        while first < len(order):  # a block at a time, never a second buffer of the size of the first
+            last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + FINITE_BLOCK_VALUES)))
+            last = min(last, len(order))
+            finite = np.isfinite(self.values[offsets[first] : offsets[last]])
+            heard[order[first:last]] = np.logical_or.reduceat(finite, offsets[first:last] - offsets[first])
+            first = last
         return heard
 
     @cached_property
@@ -216,6 +227,22 @@ class PackedGrid:
         """Return the response of a pair, shape (trials, bins)."""
         return self.preprocessed(self._stored(pair))
 
+    def only(self, stimulus: int, pairs: NDArray[np.int64]) -> PackedGrid:
+        """Return a grid of its own of one stimulus and some pairs; -1 leaves a neuron without response."""
+        rows, position = self.rows(stimulus, pairs), np.flatnonzero(pairs >= 0)
+        trials, bins = self.pair_trials[pairs[position]], int(self.bins[stimulus])
+        return PackedGrid.from_pairs(
+            rows.stored.ravel().copy(),
+            np.zeros(len(position), np.int64),
+            position,
+            trials,
+            np.full(len(position), bins),
+            n_stimuli=1,
+            n_neurons=len(pairs),
+            dt_ms=self.dt_ms,
+            steps=self.steps,
+        )
+
     def rows(self, stimulus: int, pairs: NDArray[np.int64]) -> Rows:
         """Return all trials of some pairs of a stimulus, gathered without a loop.
 
@@ -232,13 +259,11 @@ class PackedGrid:
         trials = self.pair_trials[present].astype(np.int64)
         offsets = self.pair_offset[present]
         total = int(trials.sum())
+        trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
         sizes = trials * bins
         if total and np.array_equal(offsets[1:], offsets[:-1] + sizes[:-1]):
-            begin = int(offsets[0])
-            stored = self.values[begin : begin + total * bins].reshape(total, bins)
-            trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
+            stored = self.values[offsets[0] : offsets[0] + total * bins].reshape(total, bins)
         else:
-            trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
-            row_offsets = np.repeat(offsets, trials) + trial * bins
-            stored = self.values[row_offsets[:, None] + np.arange(bins)]
+            pieces = [self.values[offset : offset + size] for offset, size in zip(offsets, sizes, strict=True)]
+            stored = np.concatenate([self.values[:0], *pieces]).reshape(total, bins)
         return Rows(stored, np.repeat(position, trials), trial, self.preprocessed)

@@ -62,6 +62,10 @@ class ItemResponses(_LazySequence):
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Items cross process borders when a loader's workers do not collate: only their own responses go along.
+        return ItemResponses, (self._grid.only(self._stimulus, self._pairs), 0, None)
+
     def _make(self, index: int) -> torch.Tensor:
         pair = int(self._pairs[index])
         return missing_response() if pair < 0 else torch.from_numpy(self._grid.pair_response(pair))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from deepstrf_hf.errors import ParameterError, unknown_name
 
 
-@runtime_checkable
 class ResponseStep(Protocol):
-    """One step of preprocessing: a function of a response alone, so that values never depend on what else is loaded."""
+    """One step of preprocessing: a function of each trial alone, so that values never depend on what else is loaded.
+
+    A step of your own needs `apply` only. It is given trials of several neurons at a time.
+    """
 
     name: ClassVar[str]
     keeps_finite: ClassVar[bool]
     """Whether finite responses stay finite, so that nobody has to look for NaN afterwards."""
 
     def apply(self, values: NDArray[np.float32], dt_ms: float) -> NDArray[np.float32]:
-        """Return the processed values, shape (..., bins)."""
+        """Return the processed trials, shape (trials, bins) as given."""
 
     def describe(self) -> str:
         """Say in one sentence what the step does."""
@@ -33,7 +35,8 @@ class HanningSmooth:
 
     The kernel is ``numpy.hanning(K)`` with ``K = floor(window_ms / dt_ms)``, one more if even, applied with zero
     padding and the same length. As published the kernel is *not* normalised: its sum (the gain) is 2 at 5 ms bins,
-    10 at 1 ms bins, and at 7 ms bins or more it is the identity.
+    10 at 1 ms bins, and at 7 ms bins or more it is the identity. A missing sample (NaN) spreads to its neighbours
+    within the window.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def checked_steps(steps: Any, named: Iterable[str] = ()) -> tuple[ResponseStep, 
         Not a list of steps.
     """
     given = tuple(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else (None,)
-    if not all(isinstance(step, ResponseStep) and not isinstance(step, type) for step in given):
+    if not all(callable(getattr(step, "apply", None)) and not isinstance(step, type) for step in given):
         raise ParameterError(
             "Unknown preprocessing",
             field="preprocessing",

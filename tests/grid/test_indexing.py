@@ -179,3 +179,16 @@ def test_a_wrong_comparison_is_not_swallowed_because_another_attribute_is_absent
     entries = [{"depth": 5, "ccmax": None}, {"depth": 9, "ccmax": None}]
     with pytest.raises(TypeError):
         matching_predicate(entries, lambda entry: entry["depth"] > "deep", "neuron")
+
+
+def test_a_key_error_of_the_predicates_own_is_not_taken_for_a_missing_attribute() -> None:
+    thresholds = {"A1": 3}
+    with pytest.raises(KeyError, match="PEG") as caught:
+        matching_predicate([{"area": "PEG"}], lambda entry: thresholds[entry["area"]] > 2, "neuron")
+    assert not isinstance(caught.value, UnknownNameError)
+
+
+def test_a_typo_behind_get_is_an_unknown_attribute() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'depth'"):
+        matching_predicate([{"depth": 5}], lambda entry: (entry.get("dpeth") or 0) > 3, "neuron")
+    assert matching_predicate([{"depth": 5}, {}], lambda entry: entry.get("depth", 9) > 3, "neuron") == [0, 1]

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, RandomSampler, Subset, random_split
 
 from deepstrf_hf import NeuralDataset, neural_collate
-from deepstrf_hf.errors import DeepstrfError, SelectionError
+from deepstrf_hf.errors import DeepstrfError, GridError, SelectionError
 from deepstrf_hf.responses.preprocessing import HanningSmooth
 from tests.grid.examples import (
     TOY_BINS,
@@ -206,3 +206,32 @@ def test_what_a_dataset_with_waveforms_tells_of_itself() -> None:
 def test_a_fractional_bin_width_stays_one() -> None:
     dataset = toy(dt_ms=2.5)
     assert dataset.dt == 2.5 and "dt 2.5 ms" in repr(dataset)
+
+
+def test_an_item_crosses_a_process_border_with_its_own_responses_alone() -> None:
+    import pickle
+
+    dataset = NeuralDataset.from_arrays(
+        [np.zeros((2, 50))] * 40, [[np.full((3, 50), s + n, np.uint8) for n in range(5)] for s in range(40)], dt_ms=5
+    )
+    dataset.select_population([4, 1])
+    item = dataset[7]["responses"]
+    sent = pickle.dumps(item)
+    assert len(sent) < 2 * 3 * 50 + 4000, "not the whole buffer of 30,000 values"
+    arrived = pickle.loads(sent)  # noqa: S301 (our own)
+    for here, there in zip(item, arrived, strict=True):
+        np.testing.assert_array_equal(here.numpy(), there.numpy())
+    np.testing.assert_array_equal(item.heard, arrived.heard)
+
+
+def test_own_changes_to_a_stimulus_do_not_reach_the_grid() -> None:
+    spectrogram = np.zeros((2, 3), np.float32)
+    dataset = NeuralDataset.from_arrays([spectrogram], [[np.ones((1, 3))]], dt_ms=5)
+    spectrogram[:] = np.nan
+    assert bool((dataset.stims[0] == 0).all())
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_responses_are_refused(value: float) -> None:
+    with pytest.raises(GridError, match="infinite"):
+        NeuralDataset.from_arrays([np.zeros((2, 3))], [[np.array([[1.0, value, 2.0]])]], dt_ms=5)

@@ -55,6 +55,12 @@ def rewrite(
             writer.add_key_value_metadata({METADATA_KEY: json.dumps(said).encode()})
 
 
+def rewrite_all(build: Path, provenance: Callable[[dict[str, Any]], Mapping[str, Any] | None]) -> None:
+    """Write all files of a build again with other provenance."""
+    for path in build.rglob("*.parquet"):
+        rewrite(path, provenance=provenance)
+
+
 def with_column(table: pa.Table, name: str, change: Callable[[list[Any]], list[Any]]) -> pa.Table:
     """Return a table with another column in the place of one."""
     index = table.schema.get_field_index(name)
@@ -289,7 +295,7 @@ def test_waveforms_of_one_split(ns1_built: Path) -> None:
 # What cannot be loaded ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("config", "near"), [("a2", "a1"), ("aa1", "a1"), ("ns1", None), ("a1-stimuli", None)])
+@pytest.mark.parametrize(("config", "near"), [("a2", "a1"), ("aa1", "a1"), ("ns1", None)])
 def test_unknown_configurations(ns1_built: Path, config: str, near: str | None) -> None:
     with pytest.raises(UnknownNameError, match="No configuration is named") as caught:
         load(ns1_built, config)
@@ -554,16 +560,34 @@ def test_a_waveform_that_is_no_sound(copied_build: Path) -> None:
 
 
 def test_a_corpus_that_names_no_rate(copied_build: Path) -> None:
-    for split in ("train", "test"):
-        rewrite(one_file(copied_build, "a1", split), provenance=lambda said: said | {"audio_fs": None})
+    rewrite_all(copied_build, lambda said: said | {"audio_fs": None})
     with pytest.raises(ParameterError, match="names no rate") as caught:
         load(copied_build, stimulus="waveform")
     assert caught.value.field == "audio_fs"
     assert load(copied_build, stimulus="waveform", audio_fs=16_000).hop == 80
 
 
+@pytest.mark.parametrize("config", ["a1", "a1-stimuli", "a1-neurons"])
+def test_files_of_different_builds(copied_build: Path, config: str) -> None:
+    rewrite(one_file(copied_build, config), provenance=lambda said: said | {"dt_ms": 10.0})
+    with pytest.raises(TableFormatError, match="Files of different builds") as caught:
+        load(copied_build)
+    assert caught.value.mend == "build it again"
+
+
+def test_a_companion_table_in_place_of_the_main_one(ns1_built: Path) -> None:
+    with pytest.raises(UnknownNameError, match="a1-stimuli is not a main table") as caught:
+        load(ns1_built, "a1-stimuli")
+    assert caught.value.mend == "did you mean 'a1'?"
+
+
+def test_a_revision_of_a_directory(ns1_built: Path) -> None:
+    with pytest.raises(ParameterError, match="A directory has no revisions"):
+        load(ns1_built, revision="main")
+
+
 def test_tables_of_a_later_version(copied_build: Path) -> None:
-    rewrite(one_file(copied_build, "a1"), provenance=lambda said: said | {"table_version": said["table_version"] + 1})
+    rewrite_all(copied_build, lambda said: said | {"table_version": said["table_version"] + 1})
     with pytest.raises(TableFormatError, match="later version") as caught:
         load(copied_build)
     assert caught.value.field == "table_version" and caught.value.mend == "upgrade deepstrf-hf"
@@ -577,7 +601,7 @@ def test_tables_of_somebody_else(copied_build: Path) -> None:
 
 def test_tables_with_a_step_nobody_knows(copied_build: Path) -> None:
     steps = {"published": [{"step": "hanning_smoth"}], "deepstrf": []}
-    rewrite(one_file(copied_build, "a1"), provenance=lambda said: said | {"preprocessing": steps})
+    rewrite_all(copied_build, lambda said: said | {"preprocessing": steps})
     with pytest.raises(UnknownNameError, match="did you mean 'hanning_smooth'"):
         load(copied_build)
     assert load(copied_build, preprocessing="deepstrf").preprocessing == ()

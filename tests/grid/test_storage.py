@@ -182,3 +182,40 @@ def test_large_whole_numbers_keep_their_values() -> None:
     grid: PackedGrid = packed([(0, 0, response)], 1, 1)
     assert grid.values.dtype == np.uint16
     np.testing.assert_array_equal(grid.response(0, 0), [[65_535, 256, 255]])
+
+
+def test_a_buffer_of_another_size_than_its_pairs_need() -> None:
+    with pytest.raises(GridError, match="fill their buffer") as caught:
+        PackedGrid.from_pairs(
+            np.zeros(5, np.uint8),
+            np.array([0]),
+            np.array([0]),
+            np.array([2]),
+            np.array([3]),
+            n_stimuli=1,
+            n_neurons=1,
+            dt_ms=5.0,
+        )
+    assert (caught.value.found, caught.value.expected) == (5, 6)
+
+
+def test_which_pairs_hold_data_is_told_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepstrf_hf.grid.storage.FINITE_BLOCK_VALUES", 5)
+    rng = np.random.default_rng(0)
+    heard = rng.random(40) < 0.6
+    trials = rng.integers(1, 4, 40)
+    pieces = [np.full(count * 3, np.nan) for count in trials]
+    for piece, has_data in zip(pieces, heard, strict=True):
+        piece[rng.integers(len(piece))] = 1.0 if has_data else np.nan
+    order = rng.permutation(40)  # the buffer is not in the order of the pairs
+    grid = PackedGrid.from_pairs(
+        np.concatenate([pieces[index] for index in order]).astype(np.float32),
+        order // 8,
+        order % 8,
+        trials[order],
+        np.full(40, 3),
+        n_stimuli=5,
+        n_neurons=8,
+        dt_ms=5.0,
+    )
+    np.testing.assert_array_equal(grid.mask, heard.reshape(5, 8))
