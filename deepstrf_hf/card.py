@@ -18,6 +18,7 @@ from deepstrf_hf.names import CARD_NAME
 from deepstrf_hf.report import BuildReport, CohortReport
 from deepstrf_hf.tables import table_columns, table_features
 
+WHERE = "# the repository or directory that this card lies in\n"
 TABLE_MEANING = {
     "rows": "one row per (stimulus, neuron)",
     "waveform": "the same with the waveform in place of the spectrogram",
@@ -116,12 +117,12 @@ def _first_lines(corpus: Corpus, report: BuildReport, first: str) -> str:
     if entry.stimulus == "inline":
         lines.append(
             f"Every row carries its stimulus (`{first}` is {_size(unfolded)} unfolded):\n\n```python\n"
-            f'from datasets import load_dataset\n\nrows = load_dataset("{repository}", "{first}", split="train")\n```'
+            f'from datasets import load_dataset\n\n{WHERE}rows = load_dataset("{repository}", "{first}", split="train")\n```'
         )
     else:
         lines.append(
             f"Rows refer to their stimulus by `stim_id` (`{first}` is {_size(unfolded)} unfolded; with the stimulus in "
-            "every row it would be many times that):\n\n```python\nfrom datasets import load_dataset\n\n"
+            f"every row it would be many times that):\n\n```python\nfrom datasets import load_dataset\n\n{WHERE}"
             f'rows = load_dataset("{repository}", "{first}", split="train")\n'
             f'stimuli = load_dataset("{repository}", "{first}-stimuli", split="train").select_columns('
             '["stim_id", "spectrogram"])\n'

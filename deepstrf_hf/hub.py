@@ -190,7 +190,10 @@ def _card_to_push(directory: Path, permission: str | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(shutil.copy(card, scratch))
         with copy.open("a", encoding="utf-8") as file:
-            file.write(f"\n## Permission to publish\n\n{permission.strip()}\n")
+            file.write(
+                "\n## Permission to publish\n\nWhatever is said above on handing the data on, this copy was allowed:\n\n"
+                f"{permission.strip()}\n"
+            )
         yield copy
 
 
@@ -203,14 +206,8 @@ def _commit(
         stale = _files_of_earlier_push(api, repo_id, head, corpus) - set(contents)
         # Made anew each time: they remember what the head of the time held, and leave it out.
         additions = [CommitOperationAdd(name, str(path)) for name, path in contents.items()]
-        api.preupload_lfs_files(repo_id, additions, repo_type="dataset", revision=revision)
-        ignored = [operation.path_in_repo for operation in additions if getattr(operation, "_should_ignore", False)]
-        if ignored:
-            raise HubError(
-                f"The .gitignore of {repo_id} keeps data files out",
-                found=", ".join(ignored[:3]),
-                mend="delete its .gitignore, then push again; nothing was committed",
-            )
+        # An empty .gitignore: one in the repository would silently keep data files out of the commit.
+        api.preupload_lfs_files(repo_id, additions, repo_type="dataset", revision=revision, gitignore_content="")
         try:
             commit = api.create_commit(
                 repo_id,

@@ -22,6 +22,8 @@ from huggingface_hub.errors import (
 from deepstrf_hf.errors import HubError
 
 LOGIN = "log in with `hf auth login`, set HF_TOKEN, or pass token=..."
+LONGEST_MESSAGE = 400
+"""Characters kept of what a client says."""
 TOKEN = re.compile(r"hf_\w+|Bearer\s+\S+", re.IGNORECASE)
 
 
@@ -108,5 +110,5 @@ def _mend(error: HfHubHTTPError) -> str:
 
 
 def _message(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return TOKEN.sub("<token>", lines[0] if lines else type(error).__name__)
+    said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return TOKEN.sub("<token>", said or type(error).__name__)[:LONGEST_MESSAGE]

@@ -42,7 +42,8 @@ def rows(
         ``"train"`` or ``"test"``; a dictionary of all splits if not given, as ``datasets.load_dataset`` does.
     streaming : bool
         An ``IterableDataset`` that reads as it goes, or a ``Dataset`` in the cache. In a ``Dataset`` of a corpus that
-        stores stimuli by reference, the stimulus is attached when a row is asked for, so that the cache stays small.
+        stores stimuli by reference, a transform attaches the stimulus when a row is asked for, so that the cache
+        stays small: ``with_format`` and ``select_columns`` replace or do not know the attached column.
     revision, token
         As in ``datasets.load_dataset``.
 
@@ -58,7 +59,8 @@ def rows(
     TableFormatError
         Not a corpus that deepstrf-hf built.
     HubError
-        The Hub refused or could not be reached.
+        The Hub refused or could not be reached when the table was opened. What ``datasets`` meets later, while it
+        streams, it raises itself.
     """
     repository = Repository.open(source, revision=revision, token=token)
     waveform = SUFFIX["waveform"]

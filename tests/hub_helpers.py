@@ -77,9 +77,8 @@ def requested(records: Iterable[RequestRecord], method: str, part: str = "") -> 
 
 def rewrite(path: Path, change: Callable[[pa.Table], pa.Table], **options: Any) -> None:
     """Change the table in a Parquet file, or only how it is written; its metadata stay."""
-    table = pq.read_table(path)
-    metadata = table.schema.metadata
-    pq.write_table(change(table).replace_schema_metadata(metadata), path, **options)
+    metadata = {key: value for key, value in pq.read_metadata(path).metadata.items() if key != b"ARROW:schema"}
+    pq.write_table(change(pq.read_table(path)).replace_schema_metadata(metadata), path, **options)
 
 
 def provenance_of(path: Path) -> dict[str, Any]:

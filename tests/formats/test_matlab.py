@@ -85,20 +85,15 @@ def test_a_file_of_another_kind(tmp_path):
         load_variable(file, "data")
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
-@given(position=st.integers(0, 10_000), value=st.integers(0, 255))
-def test_damage_is_an_error_of_ours_or_none(path_once, position, value):
-    content = bytearray(path_once.read_bytes())
-    content[position % len(content)] = value
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(keep=st.integers(0, 10_000))
+def test_wherever_a_file_is_cut_short_it_is_an_error_of_ours(path_once, keep):
+    content = path_once.read_bytes()
     damaged = path_once.with_name("damaged.mat")
-    damaged.write_bytes(content)
-    try:
-        for element in MatlabStruct.elements(load_variable(damaged, "data"), damaged, "data"):
-            element.text("name")
-            element.vector("times")
-            element.struct("inner").number("value")
-    except RawFormatError as error:
-        assert error.path == str(damaged)
+    damaged.write_bytes(content[: keep % len(content)])
+    with pytest.raises(RawFormatError) as caught:
+        load_variable(damaged, "data")
+    assert caught.value.path == str(damaged)
 
 
 @pytest.fixture(scope="module")
