@@ -117,7 +117,8 @@ def _first_lines(corpus: Corpus, report: BuildReport, first: str) -> str:
     if entry.stimulus == "inline":
         lines.append(
             f"Every row carries its stimulus (`{first}` is {_size(unfolded)} unfolded):\n\n```python\n"
-            f'from datasets import load_dataset\n\n{WHERE}rows = load_dataset("{repository}", "{first}", split="train")\n```'
+            f"from datasets import load_dataset\n\n{WHERE}"
+            f'rows = load_dataset("{repository}", "{first}", split="train")\n```'
         )
     else:
         lines.append(

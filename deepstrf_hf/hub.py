@@ -191,7 +191,8 @@ def _card_to_push(directory: Path, permission: str | None) -> Iterator[Path]:
         copy = Path(shutil.copy(card, scratch))
         with copy.open("a", encoding="utf-8") as file:
             file.write(
-                "\n## Permission to publish\n\nWhatever is said above on handing the data on, this copy was allowed:\n\n"
+                "\n## Permission to publish\n\n"
+                "Whatever is said above on handing the data on, this copy was allowed:\n\n"
                 f"{permission.strip()}\n"
             )
         yield copy
