@@ -6,11 +6,8 @@ one page, so that zstd sees the copies next to each other and stores them once.
 
 from __future__ import annotations
 
-import collections
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -196,7 +193,11 @@ def as_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     return values
 
 
-def row_groups(paths: Sequence[Path], columns: Sequence[str], workers: int = 1) -> Iterator[pa.Table]:
+BATCH_ROWS = 16
+"""Rows decoded at a time where a large column is read through: what is in between stays in the processor's cache."""
+
+
+def row_groups(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
     """Read files row group by row group, only the columns asked for.
 
     Parameters
@@ -205,8 +206,6 @@ def row_groups(paths: Sequence[Path], columns: Sequence[str], workers: int = 1) 
         Parquet files of one table, in order.
     columns : sequence of str
         Columns to read.
-    workers : int
-        Row groups decoded at a time; that many are held.
 
     Yields
     ------
@@ -218,18 +217,25 @@ def row_groups(paths: Sequence[Path], columns: Sequence[str], workers: int = 1) 
     TableFormatError
         A file is broken, or lacks a column.
     """
-    places = ((path, index) for path in paths for index in range(_n_row_groups(path, columns)))
-    if workers == 1:
-        yield from (_row_group(path, index, columns) for path, index in places)
-        return
-    with ThreadPoolExecutor(workers) as pool:  # decoding leaves Python's lock
-        ahead = collections.deque(
-            pool.submit(_row_group, *place, columns) for place in itertools.islice(places, workers)
-        )
-        while ahead:
-            table = ahead.popleft().result()
-            ahead.extend(pool.submit(_row_group, *place, columns) for place in itertools.islice(places, 1))
-            yield table
+    for path in paths:
+        with _readable(path) as file:
+            _require_columns(file, path, columns)
+            for index in range(file.num_row_groups):
+                yield file.read_row_group(index, columns=list(columns))
+
+
+def row_group_sizes(path: Path) -> list[int]:
+    """Return the number of rows of each row group of a file (errors as in `row_groups`)."""
+    with _readable(path) as file:
+        return [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
+
+
+def column_batches(path: Path, index: int, column: str) -> Iterator[pa.Array]:
+    """Read one column of one row group a few rows at a time (errors as in `row_groups`)."""
+    with _readable(path) as file:
+        _require_columns(file, path, [column])
+        for batch in file.iter_batches(BATCH_ROWS, row_groups=[index], columns=[column], use_threads=False):
+            yield batch.column(0)
 
 
 def column_names(path: Path) -> list[str]:
@@ -250,22 +256,15 @@ def n_rows(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def _n_row_groups(path: Path, columns: Sequence[str]) -> int:
-    with _readable(path) as file:
-        missing = [column for column in columns if column not in file.schema_arrow.names]
-        if missing:
-            raise TableFormatError(
-                "A table lacks columns",
-                path=path,
-                found=", ".join(file.schema_arrow.names),
-                expected=", ".join(missing),
-            )
-        return int(file.num_row_groups)
-
-
-def _row_group(path: Path, index: int, columns: Sequence[str]) -> pa.Table:
-    with _readable(path) as file:
-        return file.read_row_group(index, columns=list(columns))
+def _require_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in file.schema_arrow.names]
+    if missing:
+        raise TableFormatError(
+            "A table lacks columns",
+            path=path,
+            found=", ".join(file.schema_arrow.names),
+            expected=", ".join(missing),
+        )
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def agreement(built: Path, peer: Path) -> dict[str, int]:
     """Compare spike counts: equal where deepSTRF loses nothing, and by how much they differ elsewhere."""
     import deepstrf_hf
 
-    theirs = np.load(peer)
+    theirs = dict(np.load(peer))  # decompressed once
     grid = deepstrf_hf.load(built, "a1", preprocessing=None)
     neurons = {entry["cell_id"]: index for index, entry in enumerate(grid.nrn_meta)}
     stimuli = {entry["name"]: index for index, entry in enumerate(grid.stim_meta)}
@@ -122,7 +122,7 @@ def exact_agreement(raw: Path, peer: Path) -> bool:
     """Say whether a build with deepSTRF's own rule (`binning=one_per_ms`) gives its counts, value by value."""
     import deepstrf_hf
 
-    theirs = np.load(peer)
+    theirs = dict(np.load(peer))  # decompressed once
     with tempfile.TemporaryDirectory() as scratch:
         report = deepstrf_hf.build(
             "ns1", data_dir=raw, out=Path(scratch) / "ns1", parameters={"binning": "one_per_ms"}, on_error="skip"

@@ -22,6 +22,10 @@ def test_opening_a_grid_imports_neither_datasets_nor_pandas():
     assert not {"datasets", "pandas", "matplotlib", "scipy"} & loaded
 
 
+def test_opening_a_corpus_does_not_import_pandas_either(ns1_built):
+    assert not {"datasets", "pandas"} & modules_after(f"import deepstrf_hf; deepstrf_hf.load({str(ns1_built)!r})")
+
+
 def test_building_does_not_import_torch():
     assert "torch" not in modules_after("import deepstrf_hf; deepstrf_hf.build; deepstrf_hf.load_builder('ns1')")
 

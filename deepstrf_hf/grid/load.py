@@ -22,6 +22,7 @@ try:
     from deepstrf_hf.grid.check import whole_hop
     from deepstrf_hf.grid.dataset import NeuralDataset
     from deepstrf_hf.grid.description import GridDescription
+    from deepstrf_hf.grid.responses import read_responses
     from deepstrf_hf.grid.storage import PackedGrid
 except ModuleNotFoundError as error:
     if error.name != "torch":
@@ -175,36 +176,17 @@ def _read_grid(
                 "The main table names what its companion table lacks", path=files[0].parent, field=column, found=unknown
             )
         named = pa.compute.value_counts(companion.column(column))
-        twice = named.filter(pa.compute.greater(named.field("counts"), 1)).field("values")
+        twice = np.flatnonzero(as_numpy(named.field("counts")) > 1)
         if len(twice):
             raise TableFormatError(
-                "A companion table names one thing twice", path=files[0].parent, field=column, found=twice[0].as_py()
+                "A companion table names one thing twice",
+                path=files[0].parent,
+                field=column,
+                found=named.field("values")[int(twice[0])].as_py(),
             )
         places.append(as_numpy(place))
     trials, bins = (as_numpy(index.column(name)).astype(np.int64) for name in ("n_trials", "n_bins"))
-    values: NDArray[Any] = np.empty(0)
-    row, filled = 0, 0
-    for table in row_groups(files, ["response"], workers=2):
-        for chunk in table.column("response").chunks:
-            here = slice(row, row + len(chunk))
-            of_trials = chunk.flatten()
-            stated = np.repeat(bins[here], trials[here])
-            if not (
-                np.array_equal(as_numpy(chunk.value_lengths()), trials[here])
-                and np.array_equal(as_numpy(of_trials.value_lengths()), stated)
-            ):
-                raise TableFormatError(
-                    "Responses do not have the trials and bins that their rows state",
-                    path=files[0].parent,
-                    field="response",
-                    mend="build or download it again",
-                )
-            flat = as_numpy(of_trials.flatten())
-            if not row:
-                values = np.empty(int((trials * bins).sum()), flat.dtype)
-            values[filled : filled + len(flat)] = flat
-            row, filled = row + len(chunk), filled + len(flat)
-    pa.default_memory_pool().release_unused()
+    values = read_responses(files, trials, bins)
     return PackedGrid.from_pairs(
         values,
         places[0],
