@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -184,3 +185,12 @@ class Faulty(Toy):
             "nothing": [],
         }
         yield from values[fault] if part.name == SITES[0] else []
+
+
+def fingerprint(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a directory, by its path in it."""
+    return {
+        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
