@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 REAL_DATA = os.environ.get("DEEPSTRF_REAL_DATA")
+
+# Nothing is left behind in the repository, and the same examples are tried every time.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "deepstrf-hf-hypothesis")
+hypothesis.settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
