@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -101,27 +101,32 @@ def build(
     _refuse_nested(raw.root, Path(out))
     with OutputDirectory(out, builder.CORPUS.name) as output:
         report = BuildReport(builder.CORPUS.name, builder.CORPUS.version)
-        for config in configs:
-            name = config.cohort + config.variant_suffix()
+        wanted = {config.cohort + config.variant_suffix(): config for config in configs}
+        report.cohorts = _kept_cohorts(output, wanted, report.corpus_version)
+        for name, config in wanted.items():
             report.cohorts[name] = _build_cohort(builder, config, name, raw, output.staging, waveform, num_proc)
-        replaced = [name + suffix for name in report.cohorts for suffix in SUFFIX.values()]
-        if output.existing is not None:
-            kept = {name: entry for name, entry in output.existing.cohorts.items() if name not in report.cohorts}
-            if kept and output.existing.corpus_version != report.corpus_version:
-                raise OutputDirectoryError(
-                    "The output directory holds cohorts built by another version of the builder",
-                    path=output.path,
-                    found=f"{', '.join(kept)} of version {output.existing.corpus_version}",
-                    expected=f"version {report.corpus_version}",
-                    mend="build these again too, or choose another directory",
-                )
-            report.cohorts.update(kept)
         report.cohorts = {name: report.cohorts[name] for name in sorted(report.cohorts)}
-        output.carry_over(replaced)
+        output.carry_over([name + suffix for name in wanted for suffix in SUFFIX.values()])
         report.write(output.staging)
         write_card(builder.CORPUS, report, output.staging)
         output.commit()
     return report
+
+
+def _kept_cohorts(output: OutputDirectory, wanted: Container[str], version: str) -> dict[str, CohortReport]:
+    """Return the cohorts of an earlier build that are not built again; refuse those of another builder version."""
+    if output.existing is None:
+        return {}
+    kept = {name: entry for name, entry in output.existing.cohorts.items() if name not in wanted}
+    if kept and output.existing.corpus_version != version:
+        raise OutputDirectoryError(
+            "The output directory holds cohorts built by another version of the builder",
+            path=output.path,
+            found=f"{', '.join(kept)} of version {output.existing.corpus_version}",
+            expected=f"version {version}",
+            mend="build these again too, or choose another directory",
+        )
+    return kept
 
 
 def _refuse_nested(raw: Path, out: Path) -> None:

@@ -27,6 +27,7 @@ class BuildLog:
     amounts: Counter[tuple[str, str]] = field(default_factory=Counter)
     counts: dict[str, dict[str, bool]] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
     def leave_out(self, kind: str, name: str, reason: str) -> None:
         """Note that a named thing is not in the tables.
@@ -80,6 +81,7 @@ class BuildLog:
                 yield item
             elif self.on_error == "skip":
                 self.leave_out(kind, name, str(item))
+                self.skipped.append((kind, name))
             else:
                 raise item
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from deepstrf_hf.tables import RowEncoder, refuse_reserved_columns, stored_respo
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
 
+logger = logging.getLogger(__name__)
 Example = tuple[str, dict[str, Any]]
 
 
@@ -172,9 +174,13 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
             yield key, _example({name: row[name] for name in encoder.features[table]})
 
     def _walk(self, raw: RawTree, part: Part, split: str | None) -> Iterator[list[Recording]]:
-        for of_split, block in self.blocks(raw, self.config, part, BuildLog(self.config.on_error)):
+        log = BuildLog(self.config.on_error)
+        for of_split, block in self.blocks(raw, self.config, part, log):
             if split in (None, of_split):
                 yield block
+        if log.skipped:  # there is no build report here
+            names = ", ".join(f"{kind} {name}" for kind, name in log.skipped)
+            logger.warning("Left out of part %s of %s: %s", part.name, self.config.name, names)
 
     def _row_examples(self, walks: Sequence[Iterator[list[Recording]]], encoder: RowEncoder) -> Iterator[Example]:
         for block in itertools.chain.from_iterable(walks):

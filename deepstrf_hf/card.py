@@ -103,7 +103,10 @@ def card_body(corpus: Corpus, report: BuildReport) -> str:
         "## How the numbers were made\n\n"
         + "\n\n".join(_processing(corpus, name, entry) for name, entry in report.cohorts.items()),
         _licence(corpus),
-        f"## How to cite\n\n```bibtex\n{corpus.citation}\n```",
+        f"## How to cite\n\n```bibtex\n{corpus.citation}\n```\n\n"
+        + "DOIs: "
+        + ", ".join(f"<https://doi.org/{doi}>" for doi in corpus.dois)
+        + ".",
         _provenance(corpus, report),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -257,7 +260,14 @@ def _licence(corpus: Corpus) -> str:
 
 def _provenance(corpus: Corpus, report: BuildReport) -> str:
     rows = [
-        (archive.name, f"<{archive.url}>", "yes" if archive.optional else "", archive.note or "")
+        (
+            archive.name,
+            f"<{archive.url}>",
+            "" if archive.size_bytes is None else f"{archive.size_bytes:,} B",
+            archive.checksum or "",
+            "yes" if archive.optional else "",
+            archive.note or "",
+        )
         for archive in corpus.archives
     ]
     cohorts = " ".join(dict.fromkeys(entry.cohort for entry in report.cohorts.values()))
@@ -267,7 +277,7 @@ def _provenance(corpus: Corpus, report: BuildReport) -> str:
         f"## Where the data come from\n\nBuilt by deepstrf-hf {report.library_version}, builder version "
         f"{report.corpus_version}, from the files at {corpus.homepage}. The SHA-256 of every raw file used is in "
         "`build_report.json` and in the metadata of each Parquet file.\n\n"
-        + _table(("file", "address", "optional", "what for"), rows)
+        + _table(("file", "address", "size", "checksum", "optional", "what for"), rows)
         + f"\n\nTo build it again:\n\n```bash\npip install deepstrf-hf\ndeepstrf-hf build {corpus.name} {cohorts} "
         f"--data-dir RAW --out {corpus.name}{settings}\n```"
     )

@@ -154,7 +154,8 @@ def stored_response(recording: Recording, cohort: Cohort) -> NDArray[Any]:
             found=f"shape {response.shape}",
             expected=f"(>= 1, {bins})",
         )
-    stored = np.ascontiguousarray(response, dtype=cohort.response_dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is found below
+        stored = np.ascontiguousarray(response, dtype=cohort.response_dtype)
     if stored.dtype.kind == "f" and np.isinf(stored).any():
         raise BuilderContractError("A response holds infinite values", field=where, mend="a missing sample is NaN")
     if stored.dtype.kind in "ui" and response.dtype != stored.dtype and not np.array_equal(stored, response):

@@ -75,6 +75,7 @@ def test_a_wrong_raw_directory_says_which_would_be_right(raw, tmp_path):
         ("too large", "within uint8"),
         ("negative", "within uint8"),
         ("fractions", "within uint8"),
+        ("nan counts", "within uint8"),
         ("undeclared", "sight"),
         ("empty text", "must be None"),
         ("nan text", "must be None"),

@@ -173,6 +173,7 @@ class Faulty(Toy):
             "dimensions": [Recording(first, neuron, np.ones(10, int))],
             "too large": [Recording(first, neuron, response * 300)],
             "negative": [Recording(first, neuron, -response)],
+            "nan counts": [Recording(first, neuron, response * np.nan)],
             "fractions": [Recording(first, neuron, response * 0.5)],
             "undeclared": [Recording(first, Neuron("n0", {"sight": "x"}), response)],
             "empty text": [Recording(first, Neuron("n0", {"site": " "}), response)],

@@ -218,11 +218,6 @@ class PackedGrid:
         found[found] = there[place[found]] == neurons[found]
         return np.where(found, place + first, -1)
 
-    def response(self, stimulus: int, neuron: int) -> NDArray[np.float32] | None:
-        """Return one response, shape (trials, bins), None where the pair was not recorded."""
-        pair = int(self.find(stimulus, np.array([neuron]))[0])
-        return None if pair < 0 else self.pair_response(pair)
-
     def pair_response(self, pair: int) -> NDArray[np.float32]:
         """Return the response of a pair, shape (trials, bins)."""
         return self.preprocessed(self._stored(pair))
@@ -244,7 +239,7 @@ class PackedGrid:
         )
 
     def rows(self, stimulus: int, pairs: NDArray[np.int64]) -> Rows:
-        """Return all trials of some pairs of a stimulus, gathered without a loop.
+        """Return all trials of some pairs of a stimulus; a view of the buffer where they lie back to back.
 
         Parameters
         ----------

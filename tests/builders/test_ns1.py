@@ -174,3 +174,14 @@ def test_the_builder_without_data_says_where_they_are(tmp_path):
     builder = Ns1(config_name="a1", cache_dir=str(tmp_path / "cache"))
     with pytest.raises(deepstrf_hf.errors.DataDirectoryError, match=r"osf\.io"):
         builder.download_and_prepare()
+
+
+def test_the_builder_says_what_it_skips(raw, tmp_path, caplog):
+    missing = unit_files(raw)[0]
+    missing.unlink()
+    builder = Ns1(config_name="a1", data_dir=str(raw), cache_dir=str(tmp_path / "cache"), on_error="skip")
+    builder.download_and_prepare()
+    assert len(set(builder.as_dataset("test")["neuron_id"])) == 1
+    warned = [record.getMessage() for record in caplog.records if record.name == "deepstrf_hf.builder"]
+    assert len(warned) == 2, "once per part"
+    assert all(missing.name in message for message in warned)

@@ -222,3 +222,9 @@ def assert_same_batch(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
 
 def is_sentinel(response: torch.Tensor) -> bool:
     return tuple(response.shape) == (1, 1) and bool(torch.isnan(response).all())
+
+
+def response_of(grid: PackedGrid, stimulus: int, neuron: int) -> Array | None:
+    """Return one response as the grid hands it out, None where the pair was not recorded."""
+    (pair,) = grid.find(stimulus, np.array([neuron]))
+    return None if pair < 0 else grid.pair_response(int(pair))

@@ -19,6 +19,7 @@ from tests.grid.examples import (
     joined,
     packed,
     property_settings,
+    response_of,
     toy,
     toy_pairs,
     with_plain_lists,
@@ -158,7 +159,7 @@ def test_storage_smooths_what_it_hands_out_and_keeps_what_it_has(reverse: bool) 
     stored = grid.values.copy()
     smoothed = {pair: convolved(response, [0, 0.5, 1, 0.5, 0]) for pair, response in counts().items()}
     for (stimulus, neuron), expected in smoothed.items():
-        np.testing.assert_allclose(grid.response(stimulus, neuron), expected, rtol=1e-6)
+        np.testing.assert_allclose(response_of(grid, stimulus, neuron), expected, rtol=1e-6)
     rows = grid.rows(0, grid.find(0, np.array([1, 0])))
     np.testing.assert_allclose(joined(rows), np.concatenate([smoothed[0, 1], smoothed[0, 0]]), rtol=1e-6)
     assert grid.values.dtype == np.uint8

@@ -10,7 +10,7 @@ import pytest
 from deepstrf_hf.errors import GridError
 from deepstrf_hf.grid import storage
 from deepstrf_hf.grid.storage import PackedGrid
-from tests.grid.examples import TOY_BINS, TOY_HEARD, Array, joined, packed, packed_toy, toy_pairs
+from tests.grid.examples import TOY_BINS, TOY_HEARD, Array, joined, packed, packed_toy, response_of, toy_pairs
 
 
 def toy_entries() -> list[tuple[int, int, Array]]:
@@ -36,7 +36,7 @@ def test_the_order_of_pairs_in_the_buffer_does_not_matter(seed: int) -> None:
     for name in ("pair_start", "pair_neuron", "pair_trials", "bins", "pair_stimulus", "pair_heard", "mask"):
         np.testing.assert_array_equal(getattr(grid, name), getattr(reference, name), err_msg=name)
     for (stimulus, neuron), response in toy_pairs().items():
-        np.testing.assert_array_equal(grid.response(stimulus, neuron), response)
+        np.testing.assert_array_equal(response_of(grid, stimulus, neuron), response)
 
 
 def test_index_of_the_toy() -> None:
@@ -58,7 +58,7 @@ def test_stimuli_without_pairs_at_the_ends_and_in_the_middle() -> None:
     assert [grid.find(stimulus, None).tolist() for stimulus in range(6)] == [
         [-1, -1], [0, -1], [-1, -1], [-1, 1], [-1, -1], [-1, -1]
     ]  # fmt: skip
-    assert grid.response(0, 0) is None and grid.response(1, 1) is None
+    assert response_of(grid, 0, 0) is None and response_of(grid, 1, 1) is None
 
 
 @pytest.mark.parametrize("where", [0, 3, 7])
@@ -152,7 +152,7 @@ def test_what_is_handed_out_is_a_copy(dtype: type) -> None:
     grid = packed([(0, 0, np.ones((2, 3), dtype)), (0, 1, np.ones((1, 3), dtype))], 1, 2)
     for _, values in grid.rows(0, grid.find(0, None)).blocks():
         values[:] = 7
-    handed_out = grid.response(0, 0)
+    handed_out = response_of(grid, 0, 0)
     assert handed_out is not None
     handed_out[:] = 8
     np.testing.assert_array_equal(grid.values, np.ones(9))
@@ -181,7 +181,7 @@ def test_large_whole_numbers_keep_their_values() -> None:
     response = np.array([[65_535, 256, 255]], np.uint16)
     grid: PackedGrid = packed([(0, 0, response)], 1, 1)
     assert grid.values.dtype == np.uint16
-    np.testing.assert_array_equal(grid.response(0, 0), [[65_535, 256, 255]])
+    np.testing.assert_array_equal(response_of(grid, 0, 0), [[65_535, 256, 255]])
 
 
 def test_a_buffer_of_another_size_than_its_pairs_need() -> None:
