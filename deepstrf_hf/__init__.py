@@ -14,9 +14,16 @@ from deepstrf_hf._version import __version__
 if TYPE_CHECKING:
     from deepstrf_hf.build import build
     from deepstrf_hf.builder import CorpusBuilder
-    from deepstrf_hf.grid.collate import neural_collate
+    from deepstrf_hf.coverage import plot_coverage
+    from deepstrf_hf.grid.collate import collate_heard_neurons, neural_collate
+    from deepstrf_hf.grid.concat import concat_neural_datasets
+    from deepstrf_hf.grid.conditions import between
     from deepstrf_hf.grid.dataset import NeuralDataset
     from deepstrf_hf.grid.load import load
+    from deepstrf_hf.grid.repeats import merge_as_trials
+    from deepstrf_hf.grid.sampler import SiteBatchSampler
+    from deepstrf_hf.grid.splits import Splits
+    from deepstrf_hf.grid.stream import stream
     from deepstrf_hf.hub import push
     from deepstrf_hf.plots import inspect
     from deepstrf_hf.registry import corpus_names, load_builder
@@ -27,30 +34,46 @@ _HOME = {
     "BuildReport": "report",
     "CorpusBuilder": "builder",
     "NeuralDataset": "grid.dataset",
+    "SiteBatchSampler": "grid.sampler",
+    "Splits": "grid.splits",
+    "between": "grid.conditions",
     "build": "build",
+    "collate_heard_neurons": "grid.collate",
+    "concat_neural_datasets": "grid.concat",
     "corpus_names": "registry",
     "inspect": "plots",
     "load": "grid.load",
     "load_builder": "registry",
+    "merge_as_trials": "grid.repeats",
     "neural_collate": "grid.collate",
+    "plot_coverage": "coverage",
     "push": "hub",
     "rows": "rows",
+    "stream": "grid.stream",
 }
 
 __all__ = [
     "BuildReport",
     "CorpusBuilder",
     "NeuralDataset",
+    "SiteBatchSampler",
+    "Splits",
     "__version__",
+    "between",
     "build",
+    "collate_heard_neurons",
+    "concat_neural_datasets",
     "corpus_names",
     "errors",
     "inspect",
     "load",
     "load_builder",
+    "merge_as_trials",
     "neural_collate",
+    "plot_coverage",
     "push",
     "rows",
+    "stream",
 ]
 
 

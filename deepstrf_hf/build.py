@@ -233,6 +233,7 @@ def _provenance(
         "spectrogram_unit": cohort.spectrogram_unit,
         "band_frequencies_hz": None if bands is None else [round(float(band), 3) for band in bands],
         "audio_fs": cohort.audio_fs,
+        "splits_source": cohort.splits.source,
         "preprocessing": {
             "published": steps_to_json(cohort.preprocessing),
             "deepstrf": steps_to_json(cohort.deepstrf_preprocessing),

@@ -9,3 +9,5 @@ SUFFIX = {"rows": "", "waveform": "-waveform", "stimuli": "-stimuli", "neurons":
 CARD_NAME = "README.md"
 """The dataset card, which is also the index of the configurations."""
 REPORT_NAME = "build_report.json"
+AUDIO_ONSET = "stim_audio_onset_ms"
+"""Column that says when a waveform begins on the bins of the responses."""

@@ -28,6 +28,9 @@ class Stimulus:
         Sound pressure as recorded: integer PCM, or floating point of any range.
     sample_rate_hz : float, optional
         True sampling rate of the waveform, Hz; need not be an integer.
+    audio_onset_ms : float
+        When the waveform begins after the first bin does, ms: where responses begin with silence, how long that is;
+        negative where the waveform began before.
     """
 
     stim_id: str
@@ -35,6 +38,7 @@ class Stimulus:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     waveform: NDArray[Any] | None = None
     sample_rate_hz: float | None = None
+    audio_onset_ms: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

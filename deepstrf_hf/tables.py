@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from deepstrf_hf.audio import audio_bytes
 from deepstrf_hf.corpus import Cohort, Column, Corpus
 from deepstrf_hf.errors import BuilderContractError
-from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX, TABLES
+from deepstrf_hf.names import AUDIO_ONSET, NEURON_PREFIX, STIMULUS_PREFIX, TABLES
 from deepstrf_hf.picture import spectrogram_png
 from deepstrf_hf.recording import Neuron, Recording, Stimulus
 
 SAMPLE_RATE = Column("float64", "True sampling rate of the waveform; need not be an integer.", "Hz")
+AUDIO_ONSET_MS = Column("float64", "When the waveform begins after the first bin does; null without a waveform.", "ms")
 
 FIXED_COLUMNS: Mapping[str, Column] = {
     "stim_id": Column("string", "Stable name of the stimulus."),
@@ -55,7 +56,7 @@ def refuse_reserved_columns(corpus: Corpus) -> None:
     BuilderContractError
         Naming the columns.
     """
-    reserved = {"id", "sample_rate_hz", *FIXED_COLUMNS, *COVERAGE_COLUMNS}
+    reserved = {"id", "sample_rate_hz", "audio_onset_ms", *FIXED_COLUMNS, *COVERAGE_COLUMNS}
     taken = sorted(reserved & {*corpus.stimulus_columns, *corpus.neuron_columns})
     if taken:
         raise BuilderContractError(
@@ -68,7 +69,7 @@ def refuse_reserved_columns(corpus: Corpus) -> None:
 def stimulus_columns(corpus: Corpus) -> dict[str, Column]:
     """Return the stimulus metadata columns of a corpus, by their prefixed names."""
     columns = {STIMULUS_PREFIX + name: column for name, column in corpus.stimulus_columns.items()}
-    return {**columns, STIMULUS_PREFIX + "sample_rate_hz": SAMPLE_RATE}
+    return {**columns, STIMULUS_PREFIX + "sample_rate_hz": SAMPLE_RATE, AUDIO_ONSET: AUDIO_ONSET_MS}
 
 
 def neuron_columns(corpus: Corpus) -> dict[str, Column]:
@@ -253,6 +254,7 @@ class RowEncoder:
             spectrogram = stored_spectrogram(stimulus)
             values = metadata_values(stimulus, self._stimulus_columns, STIMULUS_PREFIX)
             values["stim_sample_rate_hz"] = stimulus.sample_rate_hz
+            values[AUDIO_ONSET] = None if stimulus.waveform is None else stimulus.audio_onset_ms
             values |= {
                 "stim_id": stimulus.stim_id,
                 "spectrogram": spectrogram,

@@ -9,22 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
+from deepstrf_hf.grid.indexing import checked_indices
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.responses.preprocessing import ResponseStep
 
 
-def pack_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.float32]]:
-    """Return stimuli as float32 (bands, bins), or (samples,) for waveforms.
+def checked_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.float32]]:
+    """Return stimuli as float32 (bands, bins), or (samples,) for waveforms; not copied where that is what they are.
 
     Raises
     ------
     GridError
-        Another number of dimensions.
+        Another number of dimensions, or no real numbers.
     """
     arrays, dimensions = [], 1 if waveform else 2
+    known: dict[int, NDArray[np.float32]] = {}  # a stimulus given several times stays one
     for index, stimulus in enumerate(stims):
-        # A copy: what the caller does to the original later must not get past validation.
-        array = np.array(_numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), np.float32)
+        if id(stimulus) in known:
+            arrays.append(known[id(stimulus)])
+            continue
+        array = np.asarray(_numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), np.float32)
         if array.ndim == dimensions + 1 and array.shape[0] == 1:
             array = array[0]
         if array.ndim != dimensions:
@@ -35,12 +39,13 @@ def pack_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.float3
                 expected="(samples,) or (1, samples)" if waveform else "(bands, bins) or (1, bands, bins)",
                 mend=None if waveform else "waveforms need audio_fs=...",
             )
+        known[id(stimulus)] = array
         arrays.append(array)
     return arrays
 
 
 def pack_responses(
-    responses: Sequence[Sequence[Any]] | Mapping[tuple[int, int], Any],
+    responses: Sequence[Any] | Mapping[tuple[int, int], Any],
     n_stimuli: int,
     n_neurons: int | None,
     dt_ms: float,
@@ -50,12 +55,12 @@ def pack_responses(
 
     Parameters
     ----------
-    responses : nested sequence or mapping
+    responses : sequence or mapping
         As in `NeuralDataset.from_arrays`.
     n_stimuli : int
         Number of stimuli.
     n_neurons : int, optional
-        Number of neurons; taken from a nested sequence where it is not given.
+        Number of neurons; found out if not given.
     dt_ms : float
         Bin width, ms.
     steps : tuple of ResponseStep
@@ -74,33 +79,30 @@ def pack_responses(
             raise GridError(
                 "A pair lies outside the grid", found=outside[0], expected=f"{n_stimuli} stimuli, {n_neurons} neurons"
             )
-        pairs = ((int(s), int(n), responses[s, n]) for s, n in sorted(responses))
+        blocks = _recorded((int(s), int(n), responses[s, n]) for s, n in sorted(responses))
     else:
         if len(responses) != n_stimuli:
             raise GridError("Responses do not fit the stimuli", found=f"{len(responses)} rows", expected=n_stimuli)
-        widths = {len(row) for row in responses}
-        if n_neurons is None:
-            n_neurons = max(widths, default=0)
-        if widths - {n_neurons}:
-            raise GridError(
-                "A row of responses does not have one entry per neuron",
-                found=f"rows of {sorted(widths)} entries",
-                expected=f"{n_neurons} neurons",
-                mend="put None where a neuron did not hear a stimulus",
-            )
-        pairs = ((s, n, response) for s, row in enumerate(responses) for n, response in enumerate(row))
-    arrays, places = [], []
-    for stimulus, neuron, array in _recorded(pairs):
+        n_neurons = _count_neurons(responses, n_neurons)
+        blocks = _blocks(responses, n_neurons)
+    arrays, stimulus, neuron, trials, bins = [], [], [], [], []
+    for index, neurons, array in blocks:
         arrays.append(array)
-        places.append((stimulus, neuron, *array.shape))
-    columns = np.array(places, np.int64).reshape(-1, 4).T
-    kind = np.result_type(*arrays) if arrays else np.dtype(np.float32)
+        neuron.append(neurons)
+        stimulus.append(np.full(len(neurons), index))
+        trials.append(np.full(len(neurons), array.shape[1]))
+        bins.append(np.full(len(neurons), array.shape[2]))
+    kind = np.result_type(*{array.dtype for array in arrays}) if arrays else np.dtype(np.float32)
     if kind.kind not in "ui" or kind.itemsize > 2:
         kind = np.dtype(np.float32)
-    flat = [array.ravel() for array in arrays]
+    values, begin = np.empty(sum(array.size for array in arrays), kind), 0
+    for array in arrays:
+        values[begin : begin + array.size] = array.ravel()
+        begin += array.size
+    none = np.empty(0, np.int64)
     return PackedGrid.from_pairs(
-        np.concatenate(flat).astype(kind, copy=False) if flat else np.empty(0, kind),
-        *columns,
+        values,
+        *(np.concatenate([none, *column]) for column in (stimulus, neuron, trials, bins)),
         n_stimuli=n_stimuli,
         n_neurons=n_neurons,
         dt_ms=dt_ms,
@@ -108,8 +110,77 @@ def pack_responses(
     )
 
 
-def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-    """Yield the pairs that were recorded, as arrays."""
+def _is_array(row: Any) -> bool:
+    return getattr(row, "ndim", 0) == 3
+
+
+def _is_some_neurons(row: Any) -> bool:
+    return isinstance(row, tuple) and len(row) == 2 and _is_array(row[1])
+
+
+def _count_neurons(responses: Sequence[Any], n_neurons: int | None) -> int:
+    """Return the number of neurons that all rows agree on.
+
+    Raises
+    ------
+    GridError
+        They do not agree.
+    """
+    widths = {len(row) for row in responses if not _is_some_neurons(row)}
+    if n_neurons is None:
+        last = [int(np.max(row[0])) for row in responses if _is_some_neurons(row) and len(row[0])]
+        n_neurons = max(widths) if widths else 1 + max(last, default=-1)
+    if widths - {n_neurons}:
+        raise GridError(
+            "A row of responses does not have one entry per neuron",
+            found=f"rows of {sorted(widths)} entries",
+            expected=f"{n_neurons} neurons",
+            mend="put None where a neuron did not hear a stimulus",
+        )
+    return n_neurons
+
+
+Block = tuple[int, NDArray[np.int64], NDArray[Any]]
+"""A stimulus, some neurons, and their responses (neurons, trials, bins)."""
+
+
+def _blocks(responses: Sequence[Any], n_neurons: int) -> Iterator[Block]:
+    """Yield what was recorded, stimulus by stimulus."""
+    for stimulus, row in enumerate(responses):
+        if _is_some_neurons(row):
+            neurons = checked_indices(row[0], n_neurons, "neuron")
+            if len(neurons) != len(row[1]):
+                raise GridError(
+                    "Responses do not fit the neurons they are of",
+                    field=f"stimulus {stimulus}",
+                    found=f"{len(row[1])} responses",
+                    expected=f"{len(neurons)} neurons",
+                )
+            yield from _recorded_of_array(stimulus, neurons, row[1])
+        elif _is_array(row):
+            yield from _recorded_of_array(stimulus, np.arange(n_neurons), row)
+        else:
+            yield from _recorded((stimulus, neuron, response) for neuron, response in enumerate(row))
+
+
+def _recorded_of_array(stimulus: int, neurons: NDArray[np.int64], responses: Any) -> Iterator[Block]:
+    """Yield the neurons of an array that are not NaN throughout."""
+    field = f"stimulus {stimulus}"
+    array = _numbers(responses, field, "Responses must be (neurons, trials, bins) numbers")
+    if 0 in array.shape[1:]:
+        raise GridError("Responses must be (neurons, trials, bins) numbers", field=field, found=f"shape {array.shape}")
+    if array.dtype.kind == "f":
+        if np.isinf(array).any():
+            raise GridError("A response holds infinite values", field=field, mend="a missing sample is NaN")
+        there = ~np.isnan(array).all(axis=(1, 2))
+        if not there.all():
+            neurons, array = neurons[there], array[there]
+    if len(neurons):
+        yield stimulus, neurons, array
+
+
+def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[Block]:
+    """Yield the pairs that were recorded, each as an array of one neuron."""
     for stimulus, neuron, response in pairs:
         if response is None:
             continue
@@ -123,7 +194,7 @@ def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[tuple[int, int,
             raise GridError("A response holds infinite values", field=field, mend="a missing sample is NaN")
         if array.shape == (1, 1) and array.dtype.kind == "f" and np.isnan(array[0, 0]):
             continue
-        yield stimulus, neuron, array
+        yield stimulus, np.array([neuron]), array[None]
 
 
 def _numbers(values: Any, field: str, problem: str) -> NDArray[Any]:

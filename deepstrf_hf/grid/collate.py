@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
-from deepstrf_hf.grid.storage import Rows
+from deepstrf_hf.grid.response_buffer import Rows
 from deepstrf_hf.grid.views import ItemResponses
 
 
@@ -42,6 +42,50 @@ def neural_collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     batch = {"stims": _stimuli(stimuli), "responses": responses, "valid_mask": valid}
     keys = dict.fromkeys(key for item in items for key in item if key not in batch)
     return batch | {key: [item.get(key) for item in items] for key in keys}
+
+
+def collate_heard_neurons(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make a batch that holds only the neurons with data in it.
+
+    Parameters
+    ----------
+    items : sequence of mapping
+        As for `neural_collate`.
+
+    Returns
+    -------
+    dict
+        As from `neural_collate`, with fewer neurons in ``responses`` and ``valid_mask``, and ``neurons``: int64
+        tensor, which of the selected neurons (of ``dataset.get_nrn_meta()``) they are.
+
+    Raises
+    ------
+    GridError
+        As `neural_collate`.
+    """
+    if not items:
+        raise GridError("A batch needs one item at least", field="items", found="none")
+    counts = {len(item["responses"]) for item in items}
+    if len(counts) > 1:
+        raise GridError("Items of different selections of neurons cannot stand in one batch", found=sorted(counts))
+    heard = np.zeros(counts.pop(), bool)
+    for item in items:
+        heard |= _heard(item["responses"])
+    neurons = np.flatnonzero(heard)
+    batch = neural_collate([{**item, "responses": _only(item["responses"], neurons)} for item in items])
+    return {**batch, "neurons": torch.from_numpy(neurons)}
+
+
+def _heard(responses: Any) -> NDArray[np.bool_]:
+    if isinstance(responses, ItemResponses):
+        return responses.heard
+    return np.array([bool(torch.isfinite(torch.as_tensor(response)).any()) for response in responses], bool)
+
+
+def _only(responses: Any, neurons: NDArray[np.int64]) -> Any:
+    if isinstance(responses, ItemResponses):
+        return responses.only(neurons)
+    return [responses[neuron] for neuron in neurons.tolist()]
 
 
 def _stimuli(stimuli: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -95,4 +139,4 @@ def _rows_of_list(responses: Sequence[torch.Tensor]) -> Rows:
     for index, count in zip(present, counts, strict=True):
         values[begin : begin + count, : arrays[index].shape[1]] = arrays[index]
         begin += count
-    return Rows(values, np.repeat(np.array(present, np.int64), counts), trial, prepare=lambda rows: rows)
+    return Rows(values, np.repeat(np.array(present, np.int64), counts), trial, prepare=lambda which: values[which])

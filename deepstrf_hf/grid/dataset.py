@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
-from deepstrf_hf.grid.arrays import pack_responses, pack_stimuli
+from deepstrf_hf.grid.arrays import checked_stimuli, pack_responses
 from deepstrf_hf.grid.check import check_grid
 from deepstrf_hf.grid.description import GridDescription
-from deepstrf_hf.grid.indexing import checked_index, checked_indices, matching_attribute, matching_predicate
+from deepstrf_hf.grid.indexing import checked_index, checked_indices
+from deepstrf_hf.grid.response_buffer import Step
+from deepstrf_hf.grid.selecting import Selecting
 from deepstrf_hf.grid.selection import Selection
+from deepstrf_hf.grid.splits import Splits, stratified_splits
+from deepstrf_hf.grid.stimuli import PackedStimuli
 from deepstrf_hf.grid.storage import PackedGrid
+from deepstrf_hf.grid.transforms import Transforming
 from deepstrf_hf.grid.views import GridResponses, GridStimuli, ItemResponses
 from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps
 
-Predicate = Callable[[Mapping[str, Any]], Any]
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import pandas
+    import xarray
 
 
-class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
+class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, Any]]):
     """Responses of neurons to stimuli as a ragged (stimulus, neuron) grid.
 
     Made by `deepstrf_hf.load` or `from_arrays`. An item is one stimulus with the responses of the selected neurons;
     batches are made by `neural_collate`. Responses lie in one buffer in their stored type and become float32 when
-    they are handed out.
+    they are handed out. Selections, transforms and concatenation share the stored values and never change them.
 
     Parameters
     ----------
     grid : PackedGrid
         Responses.
-    stimuli : sequence of ndarray of float32
+    stimuli : PackedStimuli or sequence of ndarray of float32
         One per stimulus: (bands, bins), or (samples,) for waveforms.
     stim_meta, nrn_meta : sequence of dict
         Metadata of stimuli and neurons.
@@ -54,7 +62,7 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
     def __init__(
         self,
         grid: PackedGrid,
-        stimuli: Sequence[NDArray[np.float32]],
+        stimuli: PackedStimuli | Sequence[NDArray[np.float32]],
         stim_meta: Sequence[Mapping[str, Any]],
         nrn_meta: Sequence[Mapping[str, Any]],
         description: GridDescription,
@@ -68,18 +76,24 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
                         found=repr(entry),
                         expected="a dict",
                     )
-        self._grid, self._stimuli, self._description = grid, stimuli, description
+        self._description = description
+        self._stimuli = stimuli if isinstance(stimuli, PackedStimuli) else PackedStimuli.pack(stimuli)
         self.stim_meta: list[dict[str, Any]] = [dict(entry) for entry in stim_meta]
         self.nrn_meta: list[dict[str, Any]] = [dict(entry) for entry in nrn_meta]
-        self.stims = GridStimuli(stimuli)
-        self.responses = GridResponses(grid)
+        self.stims = GridStimuli(self._stimuli)
         self._selection = Selection(grid)
+        self._replace_grid(grid)
+
+    def _replace_grid(self, grid: PackedGrid) -> None:
+        """Take another grid of the same pairs; the selection stays."""
+        self._grid = grid
+        self.responses = GridResponses(grid)
 
     @classmethod
     def from_arrays(
         cls,
         stims: Sequence[Any],
-        responses: Sequence[Sequence[Any]] | Mapping[tuple[int, int], Any],
+        responses: Sequence[Any] | Mapping[tuple[int, int], Any],
         stim_meta: Sequence[Mapping[str, Any]] | None = None,
         nrn_meta: Sequence[Mapping[str, Any]] | None = None,
         *,
@@ -91,6 +105,8 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         hearing_range_hz: tuple[float, float] | None = None,
         species: str = "",
         signal_type: str = "",
+        name: str = "",
+        splits: Mapping[str, Sequence[str]] | None = None,
     ) -> NeuralDataset:
         """Make a grid from arrays in memory: simulations, tests, other people's data.
 
@@ -99,23 +115,27 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         stims : sequence of array
             Spectrograms, (bands, bins) or (1, bands, bins) each. With `audio_fs`: waveforms, (samples,) or
             (1, samples).
-        responses : nested sequence or mapping
-            ``responses[stimulus][neuron]``, or a mapping from (stimulus, neuron) to the pairs that were recorded.
-            Each (trials, bins); None or a (1, 1) NaN where nothing was recorded.
+        responses : sequence or mapping
+            For each stimulus the responses of all neurons, (trials, bins) each, None or a (1, 1) NaN where nothing
+            was recorded; or one array (neurons, trials, bins), a neuron that is all NaN being one not recorded; or
+            ``(neurons, array)``, where the array (some neurons, trials, bins) holds the neurons numbered in
+            ``neurons``. Or a mapping from (stimulus, neuron) to the pairs that were recorded. Arrays are the fast way.
         stim_meta, nrn_meta : sequence of mapping, optional
             Metadata; their number must fit.
         dt_ms : float
             Bin width, ms.
         n_neurons : int, optional
-            With a mapping and without `nrn_meta`: without it, neurons after the last recorded one are not known.
+            Where `nrn_meta` is not given and responses do not tell: neurons after the last recorded one.
         audio_fs : int, optional
             Rate of waveforms, Hz; given, stimuli are waveforms.
         n_bands : int, optional
             Bands of the spectrogram that goes with the waveforms.
         preprocessing : sequence of ResponseStep
             Done when responses are handed out.
-        hearing_range_hz, species, signal_type
+        hearing_range_hz, species, signal_type, name
             As in `GridDescription`.
+        splits : mapping of str to sequence of str, optional
+            Published division: ``stim_id`` of the stimuli of each split.
 
         Returns
         -------
@@ -128,21 +148,28 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             Shapes that do not fit, NaN in stimuli, and whatever `validate` finds.
         """
         waveform = audio_fs is not None
-        arrays = pack_stimuli(stims, waveform)
+        arrays = checked_stimuli(stims, waveform)
         known = len(nrn_meta) if nrn_meta is not None else n_neurons
         if n_neurons not in (None, known):
             raise GridError(
                 "Two numbers of neurons", field="n_neurons", found=n_neurons, expected=f"{known}, as nrn_meta"
             )
         packed = pack_responses(responses, len(arrays), known, dt_ms, checked_steps(preprocessing))
-        bands = n_bands or (0 if waveform or not arrays else arrays[0].shape[0])
         dataset = cls(
             packed,
-            arrays,
+            PackedStimuli.pack(arrays),
             [{} for _ in arrays] if stim_meta is None else stim_meta,
             [{} for _ in range(packed.n_neurons)] if nrn_meta is None else nrn_meta,
             GridDescription(
-                dt_ms, bands, audio_fs, waveform, hearing_range_hz, species=species, signal_type=signal_type
+                dt_ms,
+                n_bands or (0 if waveform or not arrays else arrays[0].shape[0]),
+                audio_fs,
+                waveform,
+                hearing_range_hz,
+                species=species,
+                signal_type=signal_type,
+                name=name,
+                splits=Splits.published(splits or {}),
             ),
         )
         dataset.validate()
@@ -202,8 +229,18 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
         return self._description.path
 
     @property
-    def preprocessing(self) -> tuple[ResponseStep, ...]:
-        """Steps applied to responses when they are handed out."""
+    def name(self) -> str:
+        """Corpus and configuration, or what the data set was called when it was made."""
+        return self._description.name
+
+    @property
+    def splits(self) -> Splits:
+        """The published division of the stimuli, in ids: ``dataset.where(stims=dataset.splits["test"])``."""
+        return self._description.splits
+
+    @property
+    def preprocessing(self) -> tuple[Step, ...]:
+        """Steps applied to responses when they are handed out; empty where concatenated sources differ."""
         return self._grid.steps
 
     @property
@@ -215,6 +252,11 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
     def nrn_masks(self) -> torch.Tensor:
         """Whether a neuron has data for a stimulus: bool, (stimuli, neurons)."""
         return torch.from_numpy(self._grid.mask.copy())
+
+    @property
+    def n_trials(self) -> NDArray[np.int32]:
+        """Trials of every pair, 0 where a neuron has no data: (stimuli, neurons)."""
+        return self._grid.n_trials
 
     def get_N(self) -> int:  # noqa: N802 (deepSTRF's name)
         """Return the number of neurons that items hold."""
@@ -236,8 +278,9 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __repr__(self) -> str:
         kind = "waveforms" if self.return_waveform else f"{self.F}-band spectrograms"
+        source = self.path or self.name or "from arrays"
         return (
-            f"NeuralDataset({self.path or 'from arrays'}: {self.get_S()} stimuli ({kind}), {self.N_neurons} neurons, "
+            f"{type(self).__name__}({source}: {self.get_S()} stimuli ({kind}), {self.N_neurons} neurons, "
             f"{len(self._grid.pair_neuron)} pairs, dt {self.dt} ms; {len(self)} stimuli and {self.get_N()} neurons "
             "selected)"
         )
@@ -280,96 +323,6 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             "stim_meta": self.stim_meta[stimulus],
         }
 
-    # Selection ----------------------------------------------------------------------------------------------------
-
-    @property
-    def I(self) -> list[int] | None:  # noqa: E743, N802 (deepSTRF's name)
-        """Chosen neurons; None is all, an empty list is none. Can be set."""
-        return None if self._selection.neurons is None else self._selection.neurons.tolist()
-
-    @I.setter
-    def I(self, neurons: Iterable[int] | None) -> None:  # noqa: E743, N802
-        chosen = None if neurons is None else checked_indices(neurons, self.N_neurons, "neuron")
-        self._selection = replace(self._selection, neurons=chosen)
-
-    @property
-    def S_sel(self) -> list[int] | None:  # noqa: N802 (deepSTRF's name)
-        """Chosen stimuli; None is all, an empty list is none. Can be set."""
-        return None if self._selection.stimuli is None else self._selection.stimuli.tolist()
-
-    @S_sel.setter
-    def S_sel(self, stimuli: Iterable[int] | None) -> None:  # noqa: N802
-        chosen = None if stimuli is None else checked_indices(stimuli, self.get_S(), "stimulus")
-        self._selection = replace(self._selection, stimuli=chosen)
-
-    def select_neuron(self, neuron: int) -> None:
-        """Choose one neuron, replacing the choice before."""
-        self.I = [neuron]
-
-    def select_population(self, neurons: Sequence[int]) -> None:
-        """Choose neurons, in this order, replacing the choice before; an empty list chooses none."""
-        self.I = neurons
-
-    def select_pop_by_nrn_attr(self, key: str, value: Any) -> list[int]:
-        """Choose the neurons whose metadata has a value, and return them.
-
-        Raises
-        ------
-        UnknownNameError
-            No neuron has this attribute.
-        """
-        self.I = matching_attribute(self.nrn_meta, key, value, "neuron")
-        return self.I
-
-    def select_pop_by_nrn_predicate(self, predicate: Predicate) -> list[int]:
-        """Choose the neurons whose metadata satisfies a predicate, and return them."""
-        self.I = matching_predicate(self.nrn_meta, predicate, "neuron")
-        return self.I
-
-    def select_pop_by_stim_attr(self, key: str, value: Any) -> list[int]:
-        """Choose the neurons that heard a stimulus whose metadata has a value, and return them; not the stimuli."""
-        return self._select_pop_by_stimuli(matching_attribute(self.stim_meta, key, value, "stimulus"))
-
-    def select_pop_by_stim_predicate(self, predicate: Predicate) -> list[int]:
-        """Choose the neurons that heard a stimulus satisfying a predicate, and return them; not the stimuli."""
-        return self._select_pop_by_stimuli(matching_predicate(self.stim_meta, predicate, "stimulus"))
-
-    def _select_pop_by_stimuli(self, stimuli: list[int]) -> list[int]:
-        self.I = np.flatnonzero(self._grid.mask[stimuli].any(axis=0)).tolist()
-        return self.I
-
-    def select_stim(self, stimulus: int) -> None:
-        """Choose one stimulus, replacing the choice before."""
-        self.S_sel = [stimulus]
-
-    def select_stims(self, stimuli: Sequence[int]) -> None:
-        """Choose stimuli, replacing the choice before; an empty list chooses none."""
-        self.S_sel = stimuli
-
-    def select_stims_by_attr(self, key: str, value: Any) -> list[int]:
-        """Choose the stimuli whose metadata has a value, and return them.
-
-        Raises
-        ------
-        UnknownNameError
-            No stimulus has this attribute.
-        """
-        self.S_sel = matching_attribute(self.stim_meta, key, value, "stimulus")
-        return self.S_sel
-
-    def select_stims_by_predicate(self, predicate: Predicate) -> list[int]:
-        """Choose the stimuli whose metadata satisfies a predicate, and return them."""
-        self.S_sel = matching_predicate(self.stim_meta, predicate, "stimulus")
-        return self.S_sel
-
-    def reset_pop_selection(self) -> None:
-        """Choose all neurons."""
-        self.I = None
-
-    def reset_stim_selection(self) -> None:
-        """Choose all stimuli."""
-        self.S_sel = None
-
     def validate(self) -> None:
         """Check that stimuli, responses and metadata fit together.
 
@@ -379,3 +332,39 @@ class NeuralDataset(torch.utils.data.Dataset[dict[str, Any]]):
             Naming the stimulus and what does not fit.
         """
         check_grid(self._grid, self._stimuli, self.stim_meta, self.nrn_meta, self._description)
+
+    # Together with others, and elsewhere ---------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> NeuralDataset:
+        """Return both data sets as one (see `concat_neural_datasets`)."""
+        from deepstrf_hf.grid.concat import concat_neural_datasets
+
+        return concat_neural_datasets([self, other]) if isinstance(other, NeuralDataset) else NotImplemented
+
+    def merge_as_trials(self, by: str) -> NeuralDataset:
+        """Return neurons that share an attribute as one, their responses as its trials (see `merge_as_trials`)."""
+        from deepstrf_hf.grid.repeats import merge_as_trials
+
+        return merge_as_trials(self, by)
+
+    def stratified_splits(self, fractions: Mapping[str, float], **options: Any) -> Splits:
+        """Divide the stimuli by chance, in stable ids (see `deepstrf_hf.grid.splits.stratified_splits`)."""
+        return stratified_splits(self.stim_meta, fractions, **options)
+
+    def to_xarray(self, **options: Any) -> xarray.Dataset:
+        """Return what is selected as an `xarray.Dataset` (see `deepstrf_hf.grid.export_xarray.to_xarray`)."""
+        from deepstrf_hf.grid.export_xarray import to_xarray
+
+        return to_xarray(self, **options)
+
+    def to_pandas(self, **options: Any) -> pandas.DataFrame:
+        """Return what is selected as a table (see `deepstrf_hf.grid.export_pandas.to_pandas`)."""
+        from deepstrf_hf.grid.export_pandas import to_pandas
+
+        return to_pandas(self, **options)
+
+    def plot_coverage(self, path: str | Path | None = None, **options: Any) -> matplotlib.figure.Figure:
+        """Draw who heard what (see `deepstrf_hf.coverage.plot_coverage`)."""
+        from deepstrf_hf.coverage import plot_coverage
+
+        return plot_coverage(self, path, **options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from deepstrf_hf.grid.splits import Splits
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,10 @@ class GridDescription:
         Of the species.
     band_frequencies_hz : tuple of float, optional
         Centre frequency of each band, Hz, lowest first.
-    species, signal_type, response_unit, path : str
-        For people.
+    species, signal_type, response_unit, path, name : str
+        For people; `name` is corpus and configuration.
+    splits : Splits
+        The published division of the stimuli.
     """
 
     dt_ms: float
@@ -37,3 +41,5 @@ class GridDescription:
     signal_type: str = ""
     response_unit: str = ""
     path: str = ""
+    name: str = ""
+    splits: Splits = field(default_factory=lambda: Splits({}))

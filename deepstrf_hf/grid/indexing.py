@@ -56,29 +56,6 @@ def checked_indices(indices: Any, length: int, kind: str) -> NDArray[np.int64]:
     return np.array([checked_index(index, length, kind) for index in indices], np.int64)
 
 
-def matching_attribute(entries: Sequence[Mapping[str, Any]], key: str, value: Any, kind: str) -> list[int]:
-    """Return the entries whose metadata has a value.
-
-    Truth values match truth values alone: ``True`` does not match 1.
-
-    Raises
-    ------
-    UnknownNameError
-        No entry has the key; near matches are offered.
-    """
-    _require_key(entries, key, kind)
-    value = _plain(value)
-
-    def matches(found: Any) -> bool:
-        return isinstance(found, bool) == isinstance(value, bool) and bool(found == value)
-
-    return [index for index, entry in enumerate(entries) if key in entry and matches(_plain(entry[key]))]
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def matching_predicate(
     entries: Sequence[Mapping[str, Any]], predicate: Callable[[Mapping[str, Any]], Any], kind: str
 ) -> list[int]:
@@ -104,7 +81,7 @@ def matching_predicate(
             if not watched.gave_none:
                 raise
         for key in watched.lacked:
-            _require_key(entries, key, kind)
+            require_key(entries, key, kind)
     return matching
 
 
@@ -133,7 +110,14 @@ class _Watched(dict[str, Any]):
         return value
 
 
-def _require_key(entries: Sequence[Mapping[str, Any]], key: Any, kind: str) -> None:
+def require_key(entries: Sequence[Mapping[str, Any]], key: Any, kind: str) -> None:
+    """Refuse an attribute that no entry has.
+
+    Raises
+    ------
+    UnknownNameError
+        Near matches are offered.
+    """
     if not any(key in entry for entry in entries):
         known: dict[str, None] = {}
         for entry in entries:

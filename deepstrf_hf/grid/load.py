@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
-from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX, SUFFIX
+from deepstrf_hf.names import AUDIO_ONSET, NEURON_PREFIX, STIMULUS_PREFIX, SUFFIX
 from deepstrf_hf.parquet import as_numpy, column_names, row_groups
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps, steps_from_json
@@ -23,6 +22,8 @@ try:
     from deepstrf_hf.grid.dataset import NeuralDataset
     from deepstrf_hf.grid.description import GridDescription
     from deepstrf_hf.grid.responses import read_responses
+    from deepstrf_hf.grid.splits import Splits
+    from deepstrf_hf.grid.stimuli import PackedStimuli
     from deepstrf_hf.grid.storage import PackedGrid
 except ModuleNotFoundError as error:
     if error.name != "torch":
@@ -101,15 +102,16 @@ def load(
     neurons, stimuli = neuron_table.to_pylist(), stimulus_table.to_pylist()
     heard = np.diff(grid.pair_start) > 0
     if not heard.all():  # one split of two: stimuli of the other are not part of the grid
-        start = np.concatenate((grid.pair_start[:-1][heard], grid.pair_start[-1:]))
-        grid = replace(grid, pair_start=start, bins=grid.bins[heard])
+        grid = grid.keep_stimuli(heard)
         stimuli = [row for row, keep in zip(stimuli, heard, strict=True) if keep]
     rate = None
     if stimulus == "waveform":
         rate = provenance["audio_fs"] if audio_fs is None else audio_fs
     ids = [row["stim_id"] for row in stimuli]
     read = _waveforms if stimulus == "waveform" else _spectrograms
-    arrays = read(stimuli_files, ids, grid, rate)
+    arrays = PackedStimuli.pack(read(stimuli_files, ids, grid, rate))
+    kept = [name for name in repository.configs[config] if split in (None, name)]
+    members = {name: _stimuli_of(repository.files(config, name)) for name in kept}
     hearing, bands = provenance["hearing_range_hz"], provenance["band_frequencies_hz"]
     dataset = NeuralDataset(
         grid,
@@ -127,6 +129,8 @@ def load(
             signal_type=provenance["signal_type"],
             response_unit=provenance["response_unit"],
             path=str(source),
+            name=f"{provenance['corpus']}/{config}",
+            splits=Splits.published(members, provenance.get("splits_source", "")),
         ),
     )
     dataset.validate()
@@ -148,6 +152,14 @@ def _metadata(files: Sequence[Path], exclude: Sequence[str]) -> pa.Table:
     """Read all columns but the large ones."""
     columns = [name for name in column_names(files[0]) if name not in exclude]
     return pa.concat_tables(list(row_groups(files, columns)))
+
+
+def _stimuli_of(files: Sequence[Path]) -> list[str]:
+    """Return the ids of the stimuli of a split, ascending."""
+    once: set[str] = set()
+    for table in row_groups(files, ["stim_id"]):
+        once.update(pa.compute.unique(table.column("stim_id")).to_pylist())
+    return sorted(once)
 
 
 def _without_prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -240,26 +252,25 @@ def _waveforms(
     files: Sequence[Path], stim_ids: Sequence[str], grid: PackedGrid, audio_fs: int | None
 ) -> list[NDArray[np.float32]]:
     """Decode, resample and cut or pad the waveforms to the bins of their responses."""
-    import soxr  # only waveforms need these
-
-    from deepstrf_hf.audio import decode_audio
+    from deepstrf_hf.grid.waveforms import waveform_on_bins  # only waveforms need soxr and soundfile
 
     if audio_fs is None:
         raise ParameterError("This corpus names no rate for waveforms", field="audio_fs", mend="pass audio_fs=...")
     hop = whole_hop(audio_fs, grid.dt_ms)
     place, arrays = {name: index for index, name in enumerate(stim_ids)}, {}
-    for table in row_groups(files, ["stim_id", "audio", "stim_sample_rate_hz"]):
+    for table in row_groups(files, ["stim_id", "audio", "stim_sample_rate_hz", AUDIO_ONSET]):
         for row in table.to_pylist():
             index = place.get(row["stim_id"])
             if index is None:
                 continue
             if row["audio"] is None:
                 raise GridError("A stimulus has no waveform", field=row["stim_id"], mend="take stimulus='spectrogram'")
-            samples = decode_audio(row["audio"]["bytes"], row["stim_id"])
-            if row["stim_sample_rate_hz"] != audio_fs:
-                samples = soxr.resample(samples, row["stim_sample_rate_hz"], audio_fs)
-            length = int(grid.bins[index]) * hop
-            fitted = np.zeros(length, np.float32)
-            fitted[: min(length, len(samples))] = samples[:length]
-            arrays[index] = fitted
+            arrays[index] = waveform_on_bins(
+                row["audio"]["bytes"],
+                row["stim_id"],
+                row["stim_sample_rate_hz"],
+                audio_fs,
+                int(grid.bins[index]) * hop,
+                row[AUDIO_ONSET],
+            )
     return [arrays[index] for index in range(len(stim_ids))]

@@ -66,3 +66,21 @@ class Selection:
         heard = np.zeros(self.grid.n_stimuli, bool)
         heard[stimulus] = True
         return np.flatnonzero(heard)
+
+    @cached_property
+    def positions_by_neurons(self) -> list[NDArray[np.int64]]:
+        """Positions among the visible stimuli, grouped by which of the visible neurons heard them.
+
+        Groups stand in the order of their first stimulus, positions ascending.
+        """
+        grid, visible = self.grid, self.visible_neurons
+        chosen = np.ones(grid.n_neurons, bool)
+        if visible is not None:
+            chosen[:] = False
+            chosen[visible] = True
+        counts = grid.pair_heard & chosen[grid.pair_neuron]
+        groups: dict[bytes, list[int]] = {}
+        for position, stimulus in enumerate(self.visible_stimuli.tolist()):
+            pairs = slice(int(grid.pair_start[stimulus]), int(grid.pair_start[stimulus + 1]))
+            groups.setdefault(grid.pair_neuron[pairs][counts[pairs]].tobytes(), []).append(position)
+        return [np.array(positions) for positions in groups.values()]

@@ -1,67 +1,41 @@
-"""Responses of all (stimulus, neuron) pairs in one buffer, with an index of who heard what."""
+"""Responses of all (stimulus, neuron) pairs in flat buffers, with an index of who heard what."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
-from deepstrf_hf.responses.preprocessing import ResponseStep
+from deepstrf_hf.grid.response_buffer import ResponseBuffer, Rows, Step
+from deepstrf_hf.grid.shared import SharedArray
 
 FINITE_BLOCK_VALUES = 2**24
 """Values looked at together when asking which responses hold any."""
-BLOCK_VALUES = 2**17
-"""Values preprocessed at a time: what they need in between stays in the processor's cache."""
-
-
-class Rows(NamedTuple):
-    """Trials of one stimulus as rows of one matrix.
-
-    Parameters
-    ----------
-    stored : ndarray, shape (rows, bins)
-        Responses as stored, one trial a row.
-    neuron, trial : ndarray of int, shape (rows,)
-        Which neuron of the selection and which of its trials each row is.
-    prepare : callable
-        Turns stored rows into float32 responses, with all preprocessing done.
-    """
-
-    stored: NDArray[Any]
-    neuron: NDArray[np.int64]
-    trial: NDArray[np.int64]
-    prepare: Callable[[NDArray[Any]], NDArray[np.float32]]
-
-    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield responses a few rows at a time, with the rows they are."""
-        step = max(1, BLOCK_VALUES // max(1, self.stored.shape[1]))
-        for start in range(0, len(self.stored), step):
-            rows = slice(start, start + step)
-            yield rows, self.prepare(self.stored[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class PackedGrid:
-    """Responses in one flat buffer of the stored type.
+    """Responses of neurons to stimuli, and where they lie.
 
     Pairs are sorted by stimulus, then neuron; those of stimulus s are at ``pair_start[s]:pair_start[s + 1]``.
-    All responses to one stimulus have the same number of bins.
+    All responses to one stimulus have the same number of bins and lie in one buffer.
 
     Parameters
     ----------
-    values : ndarray, shape (values,)
-        All responses back to back, each (trials, bins) in C order.
+    buffers : tuple of ResponseBuffer
+        Stored values; several where data sets were concatenated.
+    stimulus_buffer : ndarray of int16, shape (stimuli,)
+        Buffer of each stimulus's responses.
     pair_start : ndarray of int64, shape (stimuli + 1,)
         First pair of each stimulus.
     pair_neuron : ndarray of int32, shape (pairs,)
         Neuron of each pair.
     pair_offset : ndarray of int64, shape (pairs,)
-        Where its response begins in `values`.
+        Where its response begins in its buffer.
     pair_trials : ndarray of int32, shape (pairs,)
         Its number of trials.
     bins : ndarray of int32, shape (stimuli,)
@@ -70,11 +44,10 @@ class PackedGrid:
         Neurons in the grid, with or without responses.
     dt_ms : float
         Bin width, ms.
-    steps : tuple of ResponseStep
-        Preprocessing, done when values are handed out.
     """
 
-    values: NDArray[Any]
+    buffers: tuple[ResponseBuffer, ...]
+    stimulus_buffer: NDArray[np.int16]
     pair_start: NDArray[np.int64]
     pair_neuron: NDArray[np.int32]
     pair_offset: NDArray[np.int64]
@@ -82,7 +55,6 @@ class PackedGrid:
     bins: NDArray[np.int32]
     n_neurons: int
     dt_ms: float
-    steps: tuple[ResponseStep, ...] = field(default=())
 
     @classmethod
     def from_pairs(
@@ -96,7 +68,7 @@ class PackedGrid:
         n_stimuli: int,
         n_neurons: int,
         dt_ms: float,
-        steps: tuple[ResponseStep, ...] = (),
+        steps: tuple[Step, ...] = (),
     ) -> PackedGrid:
         """Index a buffer whose responses lie in the order of these pair descriptions.
 
@@ -118,7 +90,6 @@ class PackedGrid:
                 found=f"stimulus {stimulus[twice[0]]}, neuron {neuron[twice[0]]}",
                 mend="stack its trials into one response",
             )
-        start = np.searchsorted(stimulus, np.arange(n_stimuli + 1)).astype(np.int64)
         n_bins = np.asarray(n_bins)[order]
         bins = np.zeros(n_stimuli, np.int32)
         bins[stimulus] = n_bins
@@ -132,21 +103,36 @@ class PackedGrid:
                 mend="cut or pad them to the bins of the stimulus; a missing sample is NaN",
             )
         return cls(
-            values,
-            start,
+            (ResponseBuffer(SharedArray(values), dt_ms, steps),),
+            np.zeros(n_stimuli, np.int16),
+            np.searchsorted(stimulus, np.arange(n_stimuli + 1)).astype(np.int64),
             neuron.astype(np.int32),
             offsets[order],
             np.asarray(trials)[order].astype(np.int32),
             bins,
             n_neurons,
             dt_ms,
-            steps,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was worked out from the rest need not travel.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def n_stimuli(self) -> int:
         """Stimuli in the grid."""
         return len(self.bins)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """Stored values of the first buffer, shape (values,)."""
+        return self.buffers[0].values
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Preprocessing that all responses get; empty where it differs from buffer to buffer."""
+        steps = self.buffers[0].steps
+        return steps if all(buffer.steps == steps for buffer in self.buffers) else ()
 
     @cached_property
     def pair_stimulus(self) -> NDArray[np.int32]:
@@ -156,17 +142,27 @@ class PackedGrid:
     @cached_property
     def pair_heard(self) -> NDArray[np.bool_]:
         """Whether each pair has a finite value, shape (pairs,)."""
-        if self.values.dtype.kind != "f":
-            return np.ones(len(self.pair_neuron), bool)
-        heard = np.empty(len(self.pair_neuron), bool)
-        order = np.argsort(self.pair_offset)  # responses lie back to back
-        offsets = np.append(self.pair_offset[order], len(self.values))
+        heard = np.ones(len(self.pair_neuron), bool)
+        for index, buffer in enumerate(self.buffers):
+            if buffer.values.dtype.kind == "f":
+                pairs = np.flatnonzero(self.stimulus_buffer[self.pair_stimulus] == index)
+                heard[pairs] = self._any_finite(buffer.values, pairs)
+        return heard
+
+    def _any_finite(self, values: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether each of some pairs has a finite value; looks at a block of values at a time."""
+        heard = np.empty(len(pairs), bool)
+        order = np.argsort(self.pair_offset[pairs])
+        begin = self.pair_offset[pairs][order]
+        end = begin + (self.pair_trials[pairs].astype(np.int64) * self.bins[self.pair_stimulus[pairs]])[order]
         first = 0
-        while first < len(order):  # a block at a time, never a second buffer of the size of the first
-            last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + FINITE_BLOCK_VALUES)))
-            last = min(last, len(order))
-            finite = np.isfinite(self.values[offsets[first] : offsets[last]])
-            heard[order[first:last]] = np.logical_or.reduceat(finite, offsets[first:last] - offsets[first])
+        while first < len(order):  # never a second buffer of the size of the first
+            last = max(first + 1, int(np.searchsorted(end, begin[first] + FINITE_BLOCK_VALUES)))
+            finite = np.isfinite(values[begin[first] : end[last - 1]])
+            # Between what two pairs hold there may be values of pairs that are not asked for.
+            edges = np.stack([begin[first:last], end[first:last]], axis=1).ravel() - begin[first]
+            any_finite = np.logical_or.reduceat(np.append(finite, False), edges)[::2]
+            heard[order[first:last]] = any_finite
             first = last
         return heard
 
@@ -174,21 +170,19 @@ class PackedGrid:
     def mask(self) -> NDArray[np.bool_]:
         """Whether a neuron has data for a stimulus, shape (stimuli, neurons); read-only."""
         mask = np.zeros((self.n_stimuli, self.n_neurons), bool)
-        mask[self.pair_stimulus[self.pair_heard], self.pair_neuron[self.pair_heard]] = True
+        if self.pair_heard.all():
+            mask[self.pair_stimulus, self.pair_neuron] = True
+        else:
+            mask[self.pair_stimulus[self.pair_heard], self.pair_neuron[self.pair_heard]] = True
         mask.flags.writeable = False
         return mask
 
-    def _stored(self, pair: int) -> NDArray[Any]:
-        trials, bins = int(self.pair_trials[pair]), int(self.bins[self.pair_stimulus[pair]])
-        offset = int(self.pair_offset[pair])
-        return self.values[offset : offset + trials * bins].reshape(trials, bins)
-
-    def preprocessed(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Return stored values as float32 with all preprocessing done, shape unchanged."""
-        values = stored.astype(np.float32)
-        for step in self.steps:
-            values = step.apply(values, self.dt_ms)
-        return values
+    @property
+    def n_trials(self) -> NDArray[np.int32]:
+        """Trials of each pair, 0 where nothing was recorded, shape (stimuli, neurons)."""
+        trials = np.zeros((self.n_stimuli, self.n_neurons), np.int32)
+        trials[self.pair_stimulus, self.pair_neuron] = np.where(self.pair_heard, self.pair_trials, 0)
+        return trials
 
     def find(self, stimulus: int, neurons: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Return the pairs of a stimulus with some neurons, -1 where there is none.
@@ -218,25 +212,16 @@ class PackedGrid:
         found[found] = there[place[found]] == neurons[found]
         return np.where(found, place + first, -1)
 
-    def pair_response(self, pair: int) -> NDArray[np.float32]:
-        """Return the response of a pair, shape (trials, bins)."""
-        return self.preprocessed(self._stored(pair))
+    def buffer_of(self, stimulus: int) -> ResponseBuffer:
+        """Return the buffer in which the responses to a stimulus lie."""
+        return self.buffers[self.stimulus_buffer[stimulus]]
 
-    def only(self, stimulus: int, pairs: NDArray[np.int64]) -> PackedGrid:
-        """Return a grid of its own of one stimulus and some pairs; -1 leaves a neuron without response."""
-        rows, position = self.rows(stimulus, pairs), np.flatnonzero(pairs >= 0)
-        trials, bins = self.pair_trials[pairs[position]], int(self.bins[stimulus])
-        return PackedGrid.from_pairs(
-            rows.stored.ravel().copy(),
-            np.zeros(len(position), np.int64),
-            position,
-            trials,
-            np.full(len(position), bins),
-            n_stimuli=1,
-            n_neurons=len(pairs),
-            dt_ms=self.dt_ms,
-            steps=self.steps,
-        )
+    def pair_response(self, stimulus: int, pair: int) -> NDArray[np.float32]:
+        """Return the response of a pair, preprocessed, shape (trials, bins)."""
+        trials, bins, offset = int(self.pair_trials[pair]), int(self.bins[stimulus]), int(self.pair_offset[pair])
+        buffer = self.buffer_of(stimulus)
+        stored = buffer.values[offset : offset + trials * bins].reshape(trials, bins)
+        return buffer.preprocessed(stored, np.full(trials, self.pair_neuron[pair]) if buffer.knows_neurons else None)
 
     def rows(self, stimulus: int, pairs: NDArray[np.int64]) -> Rows:
         """Return all trials of some pairs of a stimulus; a view of the buffer where they lie back to back.
@@ -248,7 +233,7 @@ class PackedGrid:
         pairs : ndarray of int64
             As `find` returns them.
         """
-        bins = int(self.bins[stimulus])
+        bins, buffer = int(self.bins[stimulus]), self.buffer_of(stimulus)
         position = np.flatnonzero(pairs >= 0)
         present = pairs[position]
         trials = self.pair_trials[present].astype(np.int64)
@@ -257,8 +242,55 @@ class PackedGrid:
         trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
         sizes = trials * bins
         if total and np.array_equal(offsets[1:], offsets[:-1] + sizes[:-1]):
-            stored = self.values[offsets[0] : offsets[0] + total * bins].reshape(total, bins)
+            stored = buffer.values[offsets[0] : offsets[0] + total * bins].reshape(total, bins)
         else:
-            pieces = [self.values[offset : offset + size] for offset, size in zip(offsets, sizes, strict=True)]
-            stored = np.concatenate([self.values[:0], *pieces]).reshape(total, bins)
-        return Rows(stored, np.repeat(position, trials), trial, self.preprocessed)
+            pieces = [buffer.values[offset : offset + size] for offset, size in zip(offsets, sizes, strict=True)]
+            stored = np.concatenate([buffer.values[:0], *pieces]).reshape(total, bins)
+        neuron = np.repeat(self.pair_neuron[present], trials) if buffer.knows_neurons else None
+
+        def prepare(which: slice) -> NDArray[np.float32]:
+            return buffer.preprocessed(stored[which], None if neuron is None else neuron[which])
+
+        return Rows(stored, np.repeat(position, trials), trial, prepare)
+
+    def only(self, stimulus: int, pairs: NDArray[np.int64]) -> PackedGrid:
+        """Return a grid of its own of one stimulus and some pairs; -1 leaves a neuron without response."""
+        rows, position = self.rows(stimulus, pairs), np.flatnonzero(pairs >= 0)
+        trials, bins, buffer = self.pair_trials[pairs[position]], int(self.bins[stimulus]), self.buffer_of(stimulus)
+        alone = PackedGrid.from_pairs(
+            rows.stored.ravel().copy(),
+            np.zeros(len(position), np.int64),
+            position,
+            trials,
+            np.full(len(position), bins),
+            n_stimuli=1,
+            n_neurons=len(pairs),
+            dt_ms=self.dt_ms,
+            steps=buffer.steps,
+        )
+        neuron = np.where(pairs >= 0, self.pair_neuron[pairs] if len(self.pair_neuron) else -1, -1)
+        own = replace(buffer.renumbered(neuron.astype(np.int64)), shared=alone.buffers[0].shared)
+        return replace(alone, buffers=(own,))
+
+    def with_step(self, step: Step) -> PackedGrid:
+        """Return the grid with one more step of preprocessing for all responses."""
+        buffers = tuple(replace(buffer, steps=(*buffer.steps, step)) for buffer in self.buffers)
+        stepped = replace(self, buffers=buffers)
+        for name in ("pair_stimulus", "pair_heard", "mask"):  # preprocessing changes no presence
+            if name in vars(self):
+                vars(stepped)[name] = vars(self)[name]
+        return stepped
+
+    def keep_stimuli(self, keep: NDArray[np.bool_]) -> PackedGrid:
+        """Return a grid of some stimuli, sharing the values; all others must have no pairs or are left out."""
+        pairs = keep[self.pair_stimulus]
+        counts = np.diff(self.pair_start)[keep]
+        return replace(
+            self,
+            stimulus_buffer=self.stimulus_buffer[keep],
+            pair_start=np.concatenate(([0], np.cumsum(counts))),
+            pair_neuron=self.pair_neuron[pairs],
+            pair_offset=self.pair_offset[pairs],
+            pair_trials=self.pair_trials[pairs],
+            bins=self.bins[keep],
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from deepstrf_hf.grid.indexing import checked_index
-from deepstrf_hf.grid.storage import PackedGrid, Rows
+from deepstrf_hf.grid.response_buffer import Rows
+from deepstrf_hf.grid.stimuli import PackedStimuli
+from deepstrf_hf.grid.storage import PackedGrid
 
 
 def missing_response() -> torch.Tensor:
@@ -68,7 +71,7 @@ class ItemResponses(_LazySequence):
 
     def _make(self, index: int) -> torch.Tensor:
         pair = int(self._pairs[index])
-        return missing_response() if pair < 0 else torch.from_numpy(self._grid.pair_response(pair))
+        return missing_response() if pair < 0 else torch.from_numpy(self._grid.pair_response(self._stimulus, pair))
 
     def rows(self) -> Rows:
         """Return all trials of all selected neurons as rows of one matrix."""
@@ -84,8 +87,13 @@ class ItemResponses(_LazySequence):
     @property
     def never_nan(self) -> bool:
         """Whether recorded responses cannot hold NaN: stored as whole numbers, and no step makes NaN of them."""
-        kept = all(getattr(step, "keeps_finite", False) for step in self._grid.steps)
-        return kept and self._grid.values.dtype.kind != "f"
+        return self._grid.buffer_of(self._stimulus).never_nan
+
+    def only(self, positions: NDArray[np.int64]) -> ItemResponses:
+        """Return the responses of some of the neurons, by their positions here."""
+        some = copy.copy(self)
+        some._pairs = self._pairs[positions]
+        return some
 
 
 class GridResponses(_LazySequence):
@@ -104,15 +112,15 @@ class GridResponses(_LazySequence):
 
 
 class GridStimuli(_LazySequence):
-    """Stimuli of a grid, (1, bands, bins) or (1, samples) each, as views of the stored arrays."""
+    """Stimuli of a grid, (1, bands, bins) or (1, samples) each; views of the stored values unless transformed."""
 
     _kind = "stimulus"
 
-    def __init__(self, arrays: Sequence[NDArray[np.float32]]) -> None:
-        self._arrays = arrays
+    def __init__(self, stimuli: PackedStimuli) -> None:
+        self._stimuli = stimuli
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._stimuli)
 
     def _make(self, index: int) -> torch.Tensor:
-        return torch.from_numpy(self._arrays[index])[None]
+        return torch.from_numpy(self._stimuli[index])[None]

@@ -12,7 +12,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from deepstrf_hf import NeuralDataset
-from deepstrf_hf.grid.storage import PackedGrid, Rows
+from deepstrf_hf.grid.response_buffer import Rows
+from deepstrf_hf.grid.storage import PackedGrid
 
 Array = NDArray[Any]
 Pairs = Mapping[tuple[int, int], Array]
@@ -227,4 +228,4 @@ def is_sentinel(response: torch.Tensor) -> bool:
 def response_of(grid: PackedGrid, stimulus: int, neuron: int) -> Array | None:
     """Return one response as the grid hands it out, None where the pair was not recorded."""
     (pair,) = grid.find(stimulus, np.array([neuron]))
-    return None if pair < 0 else grid.pair_response(int(pair))
+    return None if pair < 0 else grid.pair_response(stimulus, int(pair))

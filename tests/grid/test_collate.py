@@ -11,7 +11,7 @@ import torch
 
 from deepstrf_hf import neural_collate
 from deepstrf_hf.errors import GridError
-from deepstrf_hf.grid import storage
+from deepstrf_hf.grid import response_buffer
 from deepstrf_hf.grid.views import ItemResponses
 from deepstrf_hf.responses.preprocessing import HanningSmooth
 from tests.grid.examples import (
@@ -133,7 +133,7 @@ def test_a_batch_does_not_depend_on_the_size_of_blocks(block_values: int, monkey
     full = dataset_of(full_counts(3, 4, 5, 7), [7, 7, 7], 4, preprocessing=[HanningSmooth(21.0)])
     ragged = toy(preprocessing=[HanningSmooth(21.0)])
     whole = [neural_collate(items_of(dataset)) for dataset in (full, ragged)]
-    monkeypatch.setattr(storage, "BLOCK_VALUES", block_values)
+    monkeypatch.setattr(response_buffer, "BLOCK_VALUES", block_values)
     for dataset, expected in zip((full, ragged), whole, strict=True):
         assert_same_batch(neural_collate(items_of(dataset)), expected)
         assert_same_batch(neural_collate(with_plain_lists(items_of(dataset))), expected)

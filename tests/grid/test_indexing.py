@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from deepstrf_hf.errors import SelectionError, UnknownNameError
-from deepstrf_hf.grid.indexing import checked_index, checked_indices, matching_attribute, matching_predicate
+from deepstrf_hf.grid.conditions import matching_attribute
+from deepstrf_hf.grid.indexing import checked_index, checked_indices, matching_predicate
 
 BOOLEANS = [True, np.True_, np.array(True), torch.tensor(True)]
 NOT_INTEGERS = [*BOOLEANS, 1.0, np.float64(1), torch.tensor(1.0), "1", b"1", None, [1], (1,), {"a": 1}, slice(1)]

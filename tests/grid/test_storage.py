@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepstrf_hf.errors import GridError
-from deepstrf_hf.grid import storage
+from deepstrf_hf.grid import response_buffer
 from deepstrf_hf.grid.storage import PackedGrid
 from tests.grid.examples import TOY_BINS, TOY_HEARD, Array, joined, packed, packed_toy, response_of, toy_pairs
 
@@ -122,7 +122,7 @@ def test_find_where_all_neurons_heard_the_stimulus() -> None:
 def test_rows(
     stimulus: int, neurons: list[int], reverse: bool, block_values: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "BLOCK_VALUES", block_values)
+    monkeypatch.setattr(response_buffer, "BLOCK_VALUES", block_values)
     entries = toy_entries()
     grid = packed(reversed(entries) if reverse else entries, 4, 3)
     rows = grid.rows(stimulus, grid.find(stimulus, np.array(neurons)))

@@ -1,0 +1,112 @@
+"""Stimuli of a grid: all spectrograms or waveforms in one buffer, and the transform they get when handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepstrf_hf.grid.shared import SharedArray
+
+
+@dataclass(frozen=True, eq=False)
+class Standardization:
+    """Shift and scale of stimuli, ``(stimulus - mean) / std``.
+
+    Parameters
+    ----------
+    mean, std : ndarray of float32, shape (bands, 1) or (1, 1)
+        Per band, or one for all.
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+    def apply(self, stimulus: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a stimulus standardized, shape as given."""
+        of_waveform = stimulus.ndim == 1
+        shifted = (stimulus[None] if of_waveform else stimulus) - self.mean
+        shifted /= self.std
+        return shifted[0] if of_waveform else shifted
+
+
+@dataclass(frozen=True, eq=False)
+class PackedStimuli(Sequence[NDArray[np.float32]]):
+    """Stimuli back to back in flat buffers; an entry is float32 (bands, bins), or (samples,) of a waveform.
+
+    Parameters
+    ----------
+    buffers : tuple of SharedArray
+        Values; several where data sets were concatenated.
+    buffer : ndarray of int16, shape (stimuli,)
+        Buffer of each stimulus.
+    offset : ndarray of int64, shape (stimuli,)
+        Where it begins; stimuli of the same content may share a place.
+    bands : ndarray of int32, shape (stimuli,)
+        Frequency bands; 0 for a waveform.
+    length : ndarray of int64, shape (stimuli,)
+        Bins or samples.
+    transforms : tuple of tuple of Standardization
+        For each buffer, what is done when its stimuli are handed out.
+    """
+
+    buffers: tuple[SharedArray, ...]
+    buffer: NDArray[np.int16]
+    offset: NDArray[np.int64]
+    bands: NDArray[np.int32]
+    length: NDArray[np.int64]
+    transforms: tuple[tuple[Standardization, ...], ...]
+
+    @classmethod
+    def pack(cls, arrays: Sequence[NDArray[np.float32]]) -> PackedStimuli:
+        """Copy stimuli into one buffer; an array that occurs several times is stored once."""
+        place: dict[int, int] = {}
+        offset, total = np.zeros(len(arrays), np.int64), 0
+        for index, array in enumerate(arrays):
+            if id(array) not in place:
+                place[id(array)] = total
+                total += array.size
+            offset[index] = place[id(array)]
+        values = np.empty(total, np.float32)
+        for array, begin in zip(arrays, offset, strict=True):
+            values[begin : begin + array.size] = array.ravel()
+        return cls(
+            (SharedArray(values),),
+            np.zeros(len(arrays), np.int16),
+            offset,
+            np.array([array.shape[0] if array.ndim == 2 else 0 for array in arrays], np.int32),
+            np.array([array.shape[-1] for array in arrays], np.int64),
+            ((),),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:  # type: ignore[override]
+        source, begin = int(self.buffer[index]), int(self.offset[index])
+        bands, length = int(self.bands[index]), int(self.length[index])
+        stimulus: NDArray[np.float32] = self.buffers[source].array[begin : begin + max(1, bands) * length]
+        if bands:
+            stimulus = stimulus.reshape(bands, length)
+        for transform in self.transforms[source]:
+            stimulus = transform.apply(stimulus)
+        return stimulus
+
+    def with_transform(self, transform: Standardization) -> PackedStimuli:
+        """Return the stimuli with one more transform for all of them."""
+        return replace(self, transforms=tuple((*done, transform) for done in self.transforms))
+
+    @classmethod
+    def join(cls, several: Sequence[PackedStimuli]) -> PackedStimuli:
+        """Return the stimuli of several, one after another, sharing their values."""
+        before = np.cumsum([0, *(len(stimuli.buffers) for stimuli in several)])
+        return cls(
+            tuple(buffer for stimuli in several for buffer in stimuli.buffers),
+            np.concatenate([stimuli.buffer + np.int16(n) for stimuli, n in zip(several, before[:-1], strict=True)]),
+            np.concatenate([stimuli.offset for stimuli in several]),
+            np.concatenate([stimuli.bands for stimuli in several]),
+            np.concatenate([stimuli.length for stimuli in several]),
+            tuple(transform for stimuli in several for transform in stimuli.transforms),
+        )
