@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -107,23 +107,77 @@ def _responses(responses: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
     neurons = {len(response) for response in responses}
     if len(neurons) > 1:
         raise GridError("Items of different selections of neurons cannot stand in one batch", found=sorted(neurons))
-    rows = [
-        response.rows() if isinstance(response, ItemResponses) else _rows_of_list(response) for response in responses
-    ]
+    n_neurons = neurons.pop()
+    pieces = [_piece(response, n_neurons) for response in responses]
     # An item nobody heard counts one bin, as its missing responses do.
-    trials = max(int(row.trial.max()) + 1 if len(row.trial) else 1 for row in rows)
-    bins = max(row.stored.shape[1] if len(row.trial) else 1 for row in rows)
-    shape = (len(rows), neurons.pop(), trials, bins)
-    full = all(row.stored.shape == (shape[1] * trials, bins) for row in rows)
+    shape = (
+        len(pieces),
+        n_neurons,
+        max([1, *(piece.trials for piece in pieces)]),
+        max([1, *(piece.bins for piece in pieces)]),
+    )
+    full = all(piece.full and (piece.trials, piece.bins) == shape[2:] for piece in pieces)
     batch = np.empty(shape, np.float32) if full else np.full(shape, np.nan, np.float32)
-    for place, row in zip(batch, rows, strict=True):
-        every_row = len(row.trial) == shape[1] * trials
-        target, length = place.reshape(shape[1] * trials, bins), row.stored.shape[1]
-        for which, values in row.blocks():
-            target[which if every_row else row.neuron[which] * trials + row.trial[which], :length] = values
-    tensor = torch.from_numpy(batch)
+    for place, piece in zip(batch, pieces, strict=True):
+        piece.put(place)
     whole = full and all(isinstance(response, ItemResponses) and response.never_nan for response in responses)
-    return tensor, torch.ones(shape, dtype=torch.bool) if whole else torch.isnan(tensor).logical_not_()
+    # NumPy and not torch: a batch is bound by memory, and torch's threads wait for cores that other workers use.
+    if whole:
+        valid = np.ones(shape, bool)
+    else:
+        valid = np.isnan(batch)
+        np.logical_not(valid, out=valid)
+    return torch.from_numpy(batch), torch.from_numpy(valid)
+
+
+class _Piece(NamedTuple):
+    """One item's share of a batch.
+
+    Parameters
+    ----------
+    trials, bins : int
+        Largest number of trials of a neuron, and bins; 0 where nobody heard the item.
+    full : bool
+        Whether every neuron has that many trials.
+    put : callable
+        Writes the responses into the item's place in the batch, (neurons, trials, bins).
+    """
+
+    trials: int
+    bins: int
+    full: bool
+    put: Callable[[NDArray[np.float32]], None]
+
+
+def _piece(responses: Any, n_neurons: int) -> _Piece:
+    block = responses.block() if isinstance(responses, ItemResponses) else None
+    if block is not None:
+        neurons, stored = block
+        _, trials, bins = stored.shape
+        everybody = len(neurons) == n_neurons
+
+        def put_block(place: NDArray[np.float32]) -> None:
+            if everybody:
+                np.copyto(place[:, :trials, :bins], stored)
+            else:
+                place[neurons, :trials, :bins] = stored
+
+        return _Piece(trials, bins, everybody, put_block)
+    rows = responses.rows() if isinstance(responses, ItemResponses) else _rows_of_list(responses)
+    if not len(rows.trial):
+        return _Piece(0, 0, False, lambda place: None)
+    trials, bins = int(rows.trial.max()) + 1, rows.stored.shape[1]
+    full = len(rows.trial) == n_neurons * trials
+
+    def put_rows(place: NDArray[np.float32]) -> None:
+        target = place.reshape(-1, bins) if full and place.shape[1:] == (trials, bins) else None
+        for which, values in rows.blocks():
+            if target is None:
+                place[rows.neuron[which], rows.trial[which], :bins] = values
+            else:
+                target[which] = values
+
+    return _Piece(trials, bins, full, put_rows)
 
 
 def _rows_of_list(responses: Sequence[torch.Tensor]) -> Rows:

@@ -224,6 +224,11 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
         return self._description.signal_type
 
     @property
+    def response_unit(self) -> str:
+        """Unit of a stored response value; empty where it is not known."""
+        return self._description.response_unit
+
+    @property
     def path(self) -> str:
         """Directory or repository the grid was loaded from."""
         return self._description.path

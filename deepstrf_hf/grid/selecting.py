@@ -50,6 +50,17 @@ class Selecting:
         chosen = None if stimuli is None else checked_indices(stimuli, self._grid.n_stimuli, "stimulus")
         self._selection = replace(self._selection, stimuli=chosen)
 
+    @property
+    def visible_stimuli(self) -> NDArray[np.int64]:
+        """Stimuli that items are of, by their indices in the grid: ``dataset[i]`` is of ``visible_stimuli[i]``."""
+        return self._selection.visible_stimuli.copy()
+
+    @property
+    def visible_neurons(self) -> NDArray[np.int64]:
+        """Neurons that items hold, by their indices in the grid, in the order of an item's responses."""
+        visible = self._selection.visible_neurons
+        return np.arange(self._grid.n_neurons) if visible is None else visible.copy()
+
     def where(self: Grid, neurons: Condition = None, stims: Condition = None) -> Grid:
         """Return a light view of some neurons and stimuli; this data set stays as it is.
 
@@ -59,10 +70,11 @@ class Selecting:
         Parameters
         ----------
         neurons, stims : mapping, list of mapping, callable, sequence of int, mask, or sequence of str
-            A mapping from attributes to a value, a list of values, or a range made by `between`: all must hold.
-            A list of mappings: one must hold. A function of the metadata. Indices of the grid. A truth value for
-            every neuron or stimulus of the grid. Ids (``neuron_id``, ``stim_id``). None does not narrow.
-            Indices and ids give neurons their order.
+            A mapping from attributes to a value, a range made by `between`, or a list of values and ranges: all
+            attributes must fit. A list of mappings: one must hold. A function of the metadata. Indices of the grid.
+            A truth value for every neuron or stimulus of the grid. Ids (``neuron_id``, ``stim_id``). None, and a
+            mapping without attributes, does not narrow; an empty list selects nothing. Indices and ids give neurons
+            their order.
 
         Returns
         -------
@@ -76,7 +88,7 @@ class Selecting:
         SelectionError
             Not a condition, an index out of range, or a mask of another length.
         ParameterError
-            Values that cannot be compared with a range.
+            Values that cannot be compared with a range, or a function in place of a value.
 
         Examples
         --------

@@ -253,6 +253,31 @@ class PackedGrid:
 
         return Rows(stored, np.repeat(position, trials), trial, prepare)
 
+    def block(self, stimulus: int, pairs: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Return the stored responses of some pairs of a stimulus as one array, without a copy, where that is possible.
+
+        Parameters
+        ----------
+        stimulus : int
+            Stimulus.
+        pairs : ndarray of int64
+            Pairs that are there, in any order.
+
+        Returns
+        -------
+        ndarray, shape (pairs, trials, bins), or None
+            None unless they lie back to back and have the same number of trials.
+        """
+        if not len(pairs):
+            return None
+        trials, offsets, bins = self.pair_trials[pairs], self.pair_offset[pairs], int(self.bins[stimulus])
+        size = int(trials[0]) * bins
+        if (trials != trials[0]).any() or (np.diff(offsets) != size).any():
+            return None
+        begin = int(offsets[0])
+        values = self.buffer_of(stimulus).values[begin : begin + len(pairs) * size]
+        return values.reshape(len(pairs), int(trials[0]), bins)
+
     def only(self, stimulus: int, pairs: NDArray[np.int64]) -> PackedGrid:
         """Return a grid of its own of one stimulus and some pairs; -1 leaves a neuron without response."""
         rows, position = self.rows(stimulus, pairs), np.flatnonzero(pairs >= 0)

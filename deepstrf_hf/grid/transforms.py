@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,10 @@ class NeuronNormalization:
     offset: NDArray[np.float32]
     keeps_finite: bool = True
 
+    def describe(self) -> str:
+        """Say in one sentence what the step does."""
+        return "each neuron's responses shifted and scaled by its own statistics"
+
     def apply_to_neurons(self, values: NDArray[np.float32], neuron: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return normalized trials, shape (trials, bins)."""
         normalized: NDArray[np.float32] = (values - self.offset[neuron, None]) / self.scale[neuron, None]
@@ -70,6 +75,10 @@ class Transforming:
     stim_meta: list[dict[str, Any]]
     nrn_meta: list[dict[str, Any]]
     _replace_grid: Callable[[PackedGrid], None]
+    stim_normalization: dict[str, Any] | None = None
+    """What `standardize_stims` returned last; None before."""
+    response_normalization: dict[str, Any] | None = None
+    """What `normalize_responses` returned last; None before."""
 
     def standardize_stims(
         self, stim_indices: Condition = None, per_band: bool = True, eps: float = MIN_STD
@@ -84,19 +93,20 @@ class Transforming:
         per_band : bool
             Statistics of each frequency band, or of all together. A waveform has one band.
         eps : float
-            Standard deviations below this are taken as this.
+            Standard deviations below this are taken as this; positive.
 
         Returns
         -------
         dict
             ``mean`` and ``std`` (denominator n - 1), float32 tensors of shape (1, bands, 1) or () for all bands
-            together, (1, 1) per band of waveforms; ``per_band``; ``stim_indices``. Also kept as `stim_standardization`.
+            together, (1, 1) per band of waveforms; ``per_band``; ``stim_indices``. Also kept as `stim_normalization`.
 
         Raises
         ------
         ParameterError
-            No stimuli, or fewer than two values, to take statistics of.
+            No stimuli, or fewer than two values, to take statistics of; an `eps` that is not positive.
         """
+        _check_positive(eps)
         chosen = self._chosen_or_all(stim_indices)
         stimuli = [self._stimuli[index] for index in chosen]
         rows = [stimulus.reshape(-1, stimulus.shape[-1]) for stimulus in stimuli]
@@ -120,13 +130,13 @@ class Transforming:
         self.stims = GridStimuli(self._stimuli)
         waveform = rows[0].shape[0] == 1 and not self._stimuli.bands[chosen[0]]
         shape = () if not per_band else (1, 1) if waveform else (1, len(mean), 1)
-        self.stim_standardization = {
+        self.stim_normalization = {
             "mean": torch.from_numpy(transform.mean.copy()).reshape(shape),
             "std": torch.from_numpy(transform.std.copy()).reshape(shape),
             "per_band": per_band,
             "stim_indices": chosen.tolist(),
         }
-        return self.stim_standardization
+        return self.stim_normalization
 
     def smooth_responses(self, window_ms: float = 21.0, gain: str = "published") -> None:
         """Smooth all responses along time with a Hanning window.
@@ -159,12 +169,13 @@ class Transforming:
         stim_indices : sequence of int or str, or condition
             Stimuli of the grid that the statistics are taken of, as in `standardize_stims`.
         eps : float
-            Scales below this are taken as this.
+            Scales below this are taken as this; positive.
 
         Returns
         -------
         dict
-            ``method``; ``scale`` and ``offset``, float32 tensors of shape (neurons,); ``stim_indices``.
+            ``method``; ``scale`` and ``offset``, float32 tensors of shape (neurons,); ``stim_indices``. Also kept as
+            `response_normalization`.
 
         Warns
         -----
@@ -174,8 +185,9 @@ class Transforming:
         Raises
         ------
         ParameterError
-            Unknown method, or no stimuli.
+            Unknown method, no stimuli, or an `eps` that is not positive.
         """
+        _check_positive(eps)
         if method not in ("max", "zscore"):
             raise ParameterError(
                 "Unknown way of normalizing", field="method", found=repr(method), expected="'max' or 'zscore'"
@@ -205,26 +217,32 @@ class Transforming:
         scale, offset = np.where(few, 1, np.maximum(scale, eps)), np.where(few, 0, offset)
         step = NeuronNormalization(scale.astype(np.float32), offset.astype(np.float32))
         self._replace_grid(self._grid.with_step(step))
-        return {
+        self.response_normalization = {
             "method": method,
             "scale": torch.from_numpy(step.scale.copy()),
             "offset": torch.from_numpy(step.offset.copy()),
             "stim_indices": chosen.tolist(),
         }
+        return self.response_normalization
 
-    def compute_neuron_quality(self, **options: Any) -> dict[str, NDArray[np.float64]]:
+    def compute_neuron_quality(self, **options: Any) -> dict[str, torch.Tensor]:
         """Compute how good each neuron's responses are, and write it into `nrn_meta`.
 
         Signal power, noise power and their ratio (Sahani & Linden 2003), and the best correlation a model can reach
-        (Hsu, Borst & Theunissen 2004; Schoppe et al. 2016), over all stimuli, selected or not. Parameters, formulas
-        and what is returned: `deepstrf_hf.grid.quality.compute_quality`.
+        (Hsu, Borst & Theunissen 2004; Schoppe et al. 2016), over all stimuli, selected or not. Parameters and formulas:
+        `deepstrf_hf.grid.quality.compute_quality`.
+
+        Returns
+        -------
+        dict
+            Float32 tensors of shape (neurons,), by the names that `nrn_meta` has them under.
         """
         quality = compute_quality(self, **options)  # type: ignore[arg-type]
         self.nrn_meta = [
             {**entry, **{name: float(values[index]) for name, values in quality.items()}}
             for index, entry in enumerate(self.nrn_meta)
         ]
-        return quality
+        return {name: torch.from_numpy(values).to(torch.float32) for name, values in quality.items()}
 
     def _chosen_or_all(self, stimuli: Condition) -> NDArray[np.int64]:
         if stimuli is None:
@@ -267,3 +285,15 @@ class Transforming:
                 np.add.at(count, neuron, finite.sum(axis=1))
                 gather.at(gathered, neuron, per_row)
         return count, gathered
+
+
+def _check_positive(eps: Any) -> None:
+    """Refuse a smallest scale that would make NaN of what is constant.
+
+    Raises
+    ------
+    ParameterError
+        Not a positive number, or none that float32 can hold.
+    """
+    if not (isinstance(eps, Real) and np.finfo(np.float32).tiny <= float(eps) < np.inf):
+        raise ParameterError("A smallest scale must be positive", field="eps", found=repr(eps), expected="> 0")

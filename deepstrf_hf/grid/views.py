@@ -77,6 +77,22 @@ class ItemResponses(_LazySequence):
         """Return all trials of all selected neurons as rows of one matrix."""
         return self._grid.rows(self._stimulus, self._pairs)
 
+    def block(self) -> tuple[NDArray[np.int64], NDArray[Any]] | None:
+        """Return the responses as stored, where none needs preprocessing and no copy is needed to have them together.
+
+        Returns
+        -------
+        neurons : ndarray of int64, shape (neurons,)
+            Positions of the neurons that have a response.
+        responses : ndarray, shape (neurons, trials, bins)
+            Theirs. None in place of both where it cannot be done; `rows` always can.
+        """
+        if self._grid.buffer_of(self._stimulus).steps:
+            return None
+        neurons = np.flatnonzero(self._pairs >= 0)
+        responses = self._grid.block(self._stimulus, self._pairs[neurons])
+        return None if responses is None else (neurons, responses)
+
     @property
     def heard(self) -> NDArray[np.bool_]:
         """Whether each selected neuron has data, shape (neurons,)."""

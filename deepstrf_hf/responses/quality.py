@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+CONSTANT = 1e-26
+"""Variance of a trial, relative to its squared mean, below which it is constant but for rounding in float64."""
 
 
 @dataclass
@@ -95,3 +98,58 @@ class ResponseQuality:
             "snr": signal / noise if noise > 0 else None,
             "ccmax": min(1.0, float(np.sqrt(signal / of_mean))) if signal > 0 else None,
         }
+
+
+class Powers(NamedTuple):
+    """Power of the signal, of the noise and of the trial mean, as in `ResponseQuality`; one value per pair."""
+
+    signal: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    of_mean: NDArray[np.float64]
+
+
+def trial_covariance(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the covariance of trials over the bins where none is missing.
+
+    All that signal power, noise power and half-splits need is in it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (pairs, trials, bins)
+        Responses; NaN is a missing sample.
+
+    Returns
+    -------
+    covariance : ndarray of float64, shape (pairs, trials, trials)
+        Denominator bins - 1; NaN where fewer than two bins are left. Exactly 0 for a constant trial.
+    bins : ndarray of int64, shape (pairs,)
+        Bins used.
+    """
+    pairs, trials, all_bins = values.shape
+    values = values.astype(np.float64)
+    used = np.isfinite(values).all(axis=1)
+    bins = np.full(pairs, all_bins) if used.all() else used.sum(axis=1)
+    if not used.all():  # what is zero here and after centring adds nothing to any sum
+        values = np.where(used[:, None, :], values, 0)
+    mean = values.sum(axis=2, keepdims=True) / np.maximum(bins, 1)[:, None, None]
+    values -= mean
+    if not used.all():
+        values *= used[:, None, :]
+    freedom = np.where(bins > 1, bins - 1, np.nan)[:, None, None]
+    covariance = values @ values.transpose(0, 2, 1) / freedom
+    constant = np.einsum("prr->pr", covariance) <= CONSTANT * mean[:, :, 0] ** 2
+    covariance[constant] = 0
+    covariance.transpose(0, 2, 1)[constant] = 0
+    return covariance, bins
+
+
+def powers(covariance: NDArray[np.float64]) -> Powers:
+    """Return the powers of pairs whose trials have this covariance, shape (pairs, trials, trials).
+
+    The mean of the diagonal is TP, the mean of all entries VM (see `ResponseQuality`).
+    """
+    trials = covariance.shape[1]
+    single = np.einsum("prr->p", covariance) / trials
+    of_mean = covariance.sum(axis=(1, 2)) / trials**2
+    signal = (trials * of_mean - single) / (trials - 1)
+    return Powers(signal, single - signal, of_mean)
