@@ -40,7 +40,8 @@ def check_grid(
     if not (math.isfinite(description.dt_ms) and description.dt_ms > 0):
         raise GridError("A bin width must be positive", field="dt_ms", found=description.dt_ms)
     for field, key, entries in (("stim_meta", "stim_id", stim_meta), ("nrn_meta", "neuron_id", nrn_meta)):
-        twice = [name for name, count in Counter(entry[key] for entry in entries if key in entry).items() if count > 1]
+        counts = Counter(entry[key] for entry in entries if entry.get(key) is not None)
+        twice = [name for name, count in counts.items() if count > 1]
         if twice:
             raise GridError("An id stands twice", field=f"{key} in {field}", found=", ".join(map(str, twice[:3])))
     heard = description.hearing_range_hz

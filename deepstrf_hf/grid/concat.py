@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import warnings
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, ParameterError
+from deepstrf_hf.grid.concat_metadata import Tags, joined_metadata, parts_of, tags_of, with_unique_ids
 from deepstrf_hf.grid.dataset import NeuralDataset
 from deepstrf_hf.grid.description import GridDescription
 from deepstrf_hf.grid.response_buffer import ResponseBuffer
@@ -41,9 +43,10 @@ def concat_neural_datasets(
     Parameters
     ----------
     datasets : sequence of NeuralDataset
-        One or more; one alone is returned as it is.
+        One or more; one alone is returned as it is, whatever its name.
     names : sequence of str, optional
-        What the ``dataset`` entry of the metadata says of each; by default its corpus and configuration.
+        What the ``dataset`` entry of the metadata says of each; by default its corpus and configuration, with a number
+        where another has the same. What was concatenated before keeps the names it got then.
     join_neurons : bool
         Neurons of the same ``neuron_id`` become one that has data for stimuli of several data sets; for two cohorts
         recorded from the same neurons.
@@ -54,7 +57,9 @@ def concat_neural_datasets(
     -------
     NeuralDataset
         Metadata keep the fields of their source, and get ``dataset`` and ``signal_type``. Ids that occur in several
-        data sets are written ``<name>/<id>``. Splits of the same name become one.
+        data sets are written ``<name>/<id>``. Splits of the same name become one. A joined neuron has the fields of
+        all its sources, the first of them where they differ; coverage and quality (``n_trials``, ``snr`` …), which
+        are those of one source, are left out.
 
     Warns
     -----
@@ -64,38 +69,22 @@ def concat_neural_datasets(
     Raises
     ------
     ParameterError
-        No data sets, or another number of names.
+        No data sets, or what is none; names that are not text, or not as many.
     GridError
-        Bin widths, bands, or kinds of stimuli that differ.
+        Bin widths, bands, or kinds of stimuli that differ; neurons without ids that should be joined.
     """
-    if not datasets:
-        raise ParameterError("Nothing to concatenate", field="datasets", found="none", expected="one or more")
-    for dataset in datasets:
-        if not isinstance(dataset, NeuralDataset):
-            raise ParameterError("Not a data set", field="datasets", found=repr(dataset), expected="NeuralDataset")
+    datasets = _checked_datasets(datasets)
+    if names is not None and (isinstance(names, str) or not all(isinstance(name, str) for name in names)):
+        raise ParameterError("Names of data sets must be text", field="names", found=repr(names))
     if names is not None and len(names) != len(datasets):
         raise ParameterError("One name for each data set", field="names", found=len(names), expected=len(datasets))
     if len(datasets) == 1:
         return datasets[0]
     _check_alike(datasets, allow_different_bands)
-    tags = _tags(datasets, names)
     _warn_of_mixed_signals(datasets)
-    stim_ids = _ids([dataset.stim_meta for dataset in datasets], "stim_id", tags)
-    neuron_ids = _ids([dataset.nrn_meta for dataset in datasets], "neuron_id", tags, join_neurons)
-    places, n_neurons = _neuron_places(datasets, neuron_ids, join_neurons)
-    nrn_meta: list[dict[str, Any]] = [{} for _ in range(n_neurons)]
-    stim_meta: list[dict[str, Any]] = []
-    for dataset, tag, stims, neurons, place in zip(datasets, tags, stim_ids, neuron_ids, places, strict=True):
-        stim_meta += [{**entry, **new, "dataset": tag} for entry, new in zip(dataset.stim_meta, stims, strict=True)]
-        for position, entry, new in zip(place.tolist(), dataset.nrn_meta, neurons, strict=True):
-            tagged = {"signal_type": dataset.signal_type, **entry, **new, "dataset": tag}
-            joined = nrn_meta[position]
-            nrn_meta[position] = {**tagged, **joined, "dataset": f"{joined['dataset']}+{tag}"} if joined else tagged
-    renamed = [
-        {entry["stim_id"]: new["stim_id"] for entry, new in zip(dataset.stim_meta, news, strict=True) if new}
-        for dataset, news in zip(datasets, stim_ids, strict=True)
-    ]
-    splits = [dataset.splits.renamed(names) for dataset, names in zip(datasets, renamed, strict=True)]
+    tags = tags_of(datasets, names)
+    stim_meta = _stim_meta(datasets, tags)
+    places, n_neurons = _neuron_places(datasets, join_neurons)
     together = type(datasets[0]) if len({type(dataset) for dataset in datasets}) == 1 else NeuralDataset
     whole = together.__new__(together)
     NeuralDataset.__init__(
@@ -103,11 +92,33 @@ def concat_neural_datasets(
         _side_by_side([dataset._grid for dataset in datasets], places, n_neurons),
         PackedStimuli.join([dataset._stimuli for dataset in datasets]),
         stim_meta,
-        nrn_meta,
-        _description(datasets, tags, Splits.join(splits)),
+        _nrn_meta(datasets, tags, places, n_neurons),
+        _description(datasets, tags, _splits(datasets, stim_meta)),
     )
     whole.validate()
     return whole
+
+
+def _checked_datasets(datasets: Iterable[NeuralDataset]) -> list[NeuralDataset]:
+    """Return data sets as a list.
+
+    Raises
+    ------
+    ParameterError
+        None at all, or something else.
+    """
+    # A data set is a sequence of items: given alone, it would be taken apart.
+    one = isinstance(datasets, NeuralDataset) or not isinstance(datasets, Iterable)
+    listed = [] if one else list(datasets)
+    for index, dataset in enumerate(listed):
+        if not isinstance(dataset, NeuralDataset):
+            raise ParameterError(
+                "Not a data set", field=f"datasets[{index}]", found=f"{dataset!r:.80}", expected="NeuralDataset"
+            )
+    if not listed:
+        found = f"{datasets!r:.80}" if one else "none"
+        raise ParameterError("Nothing to concatenate", field="datasets", found=found, expected="a list of data sets")
+    return listed
 
 
 def _check_alike(datasets: Sequence[NeuralDataset], allow_different_bands: bool) -> None:
@@ -123,17 +134,32 @@ def _check_alike(datasets: Sequence[NeuralDataset], allow_different_bands: bool)
         ):
             if found != expected:
                 raise GridError(f"Different {quantity}", field=which, found=found, expected=expected, mend=mend)
-        here, there = other.band_frequencies_hz, first.band_frequencies_hz
-        if here is None or there is None or first.return_waveform or allow_different_bands:
-            continue
-        if not np.allclose(here, there, rtol=SAME_FREQUENCY):
+    if not (first.return_waveform or allow_different_bands):
+        _check_bands([(index, bands) for index, bands in enumerate(_bands(datasets)) if bands is not None])
+
+
+def _check_bands(known: Sequence[tuple[int, NDArray[np.float64]]]) -> None:
+    """Refuse data sets whose bands are not those of the first for which they are known."""
+    for index, here in known[1:]:
+        beside, there = known[0]
+        if not _same_bands(here, there):
+            worst = int(np.argmax(np.abs(here / there - 1)))
             raise GridError(
                 "Frequency bands of different centre frequencies",
-                field=which,
-                found=f"{here[0]:.0f} to {here[-1]:.0f} Hz",
-                expected=f"{there[0]:.0f} to {there[-1]:.0f} Hz",
+                field=f"band {worst} of data set {index} beside data set {beside}",
+                found=f"{here[worst]:.0f} Hz, of {here[0]:.0f} to {here[-1]:.0f} Hz",
+                expected=f"{there[worst]:.0f} Hz, of {there[0]:.0f} to {there[-1]:.0f} Hz",
                 mend="concat_neural_datasets(..., allow_different_bands=True) if the model may mix them",
             )
+
+
+def _bands(datasets: Sequence[NeuralDataset]) -> list[NDArray[np.float64] | None]:
+    known = [dataset.band_frequencies_hz for dataset in datasets]
+    return [None if bands is None else np.array(bands, np.float64) for bands in known]
+
+
+def _same_bands(here: NDArray[np.float64] | None, there: NDArray[np.float64] | None) -> bool:
+    return here is not None and there is not None and np.allclose(here, there, rtol=SAME_FREQUENCY)
 
 
 def _kind(dataset: NeuralDataset) -> str:
@@ -141,46 +167,26 @@ def _kind(dataset: NeuralDataset) -> str:
 
 
 def _warn_of_mixed_signals(datasets: Sequence[NeuralDataset]) -> None:
-    kinds = sorted({dataset.signal_type for dataset in datasets if dataset.signal_type})
+    kinds = sorted(parts_of(dataset.signal_type for dataset in datasets))
     if len(kinds) > 1:
         warnings.warn(
             f"Responses of different kinds stand in one data set: {', '.join(kinds)}. Their units differ; separate "
             f"them with dataset.where(neurons={{'signal_type': {kinds[0]!r}}}), or bring them to one scale with "
             "normalize_responses",
             MixedSignalsWarning,
-            stacklevel=3,
+            stacklevel=_level_of_caller(),
         )
 
 
-def _tags(datasets: Sequence[NeuralDataset], names: Sequence[str] | None) -> list[str]:
-    """Return a name for each data set, no two alike."""
-    wanted = list(names) if names is not None else [dataset.name or type(dataset).__name__ for dataset in datasets]
-    often, seen, tags = Counter(wanted), Counter[str](), []
-    for name in wanted:
-        seen[name] += 1
-        tags.append(name if often[name] == 1 or names is not None else f"{name}#{seen[name]}")
-    return tags
+def _level_of_caller() -> int:
+    """Return the ``stacklevel`` at which a warning of the function that asks shows the code of the user."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
-def _ids(
-    metadata: Sequence[Sequence[Mapping[str, Any]]], key: str, tags: Sequence[str], shared: bool = False
-) -> list[list[dict[str, str]]]:
-    """Return, for each entry of each data set, its new id; nothing where it keeps its own."""
-    owners = Counter(name for entries in metadata for name in {entry[key] for entry in entries if key in entry})
-    often = Counter(tags)
-    places = [f"{tag}#{index}" if often[tag] > 1 else tag for index, tag in enumerate(tags)]
-    return [
-        [
-            {key: f"{place}/{entry[key]}"} if key in entry and owners[entry[key]] > 1 and not shared else {}
-            for entry in entries
-        ]
-        for place, entries in zip(places, metadata, strict=True)
-    ]
-
-
-def _neuron_places(
-    datasets: Sequence[NeuralDataset], neuron_ids: Sequence[Sequence[Mapping[str, str]]], join: bool
-) -> tuple[list[NDArray[np.int64]], int]:
+def _neuron_places(datasets: Sequence[NeuralDataset], join: bool) -> tuple[list[NDArray[np.int64]], int]:
     """Return where the neurons of each data set stand in the whole, and how many those are.
 
     Raises
@@ -189,20 +195,50 @@ def _neuron_places(
         Neurons without ids cannot be joined.
     """
     if not join:
-        begin = np.cumsum([0, *(dataset.N_neurons for dataset in datasets)])
-        return [
-            np.arange(first, last) for first, last in zip(begin[:-1].tolist(), begin[1:].tolist(), strict=True)
-        ], int(begin[-1])
+        begin = np.cumsum([0, *(dataset.N_neurons for dataset in datasets)]).tolist()
+        return [np.arange(first, last) for first, last in zip(begin[:-1], begin[1:], strict=True)], begin[-1]
     place: dict[str, int] = {}
     places = []
-    for dataset in datasets:
-        if not all("neuron_id" in entry for entry in dataset.nrn_meta):
+    for index, dataset in enumerate(datasets):
+        ids: list[Any] = [entry.get("neuron_id") for entry in dataset.nrn_meta]
+        if None in ids:
             raise GridError(
-                "Neurons without ids cannot be joined", field=dataset.name or "nrn_meta", expected="a 'neuron_id' each"
+                "Neurons without ids cannot be joined",
+                field=f"nrn_meta[{ids.index(None)}] of data set {index} ({dataset.name or 'unnamed'})",
+                expected="a 'neuron_id' each",
             )
-        here = [place.setdefault(entry["neuron_id"], len(place)) for entry in dataset.nrn_meta]
-        places.append(np.array(here, np.int64))
+        places.append(np.array([place.setdefault(name, len(place)) for name in ids], np.int64))
     return places, len(place)
+
+
+def _stim_meta(datasets: Sequence[NeuralDataset], tags: Sequence[Tags]) -> list[dict[str, Any]]:
+    tagged = [
+        {**entry, "dataset": tag}
+        for dataset, here in zip(datasets, tags, strict=True)
+        for entry, tag in zip(dataset.stim_meta, here.of_stimuli, strict=True)
+    ]
+    return with_unique_ids(tagged, "stim_id")
+
+
+def _splits(datasets: Sequence[NeuralDataset], stim_meta: Sequence[Mapping[str, Any]]) -> Splits:
+    """Return the splits of all data sets together, in the ids that their stimuli have now."""
+    now, splits = iter(stim_meta), []
+    for dataset in datasets:
+        both = zip(dataset.stim_meta, itertools.islice(now, len(dataset.stim_meta)), strict=True)
+        new = {entry["stim_id"]: here["stim_id"] for entry, here in both if entry.get("stim_id") is not None}
+        splits.append(dataset.splits.renamed(new))
+    return Splits.join(splits)
+
+
+def _nrn_meta(
+    datasets: Sequence[NeuralDataset], tags: Sequence[Tags], places: Sequence[NDArray[np.int64]], n_neurons: int
+) -> list[dict[str, Any]]:
+    metadata: list[dict[str, Any]] = [{} for _ in range(n_neurons)]
+    for dataset, here, place in zip(datasets, tags, places, strict=True):
+        for position, entry, tag in zip(place.tolist(), dataset.nrn_meta, here.of_neurons, strict=True):
+            tagged = {"signal_type": dataset.signal_type or None, **entry, "dataset": tag}
+            metadata[position] = joined_metadata(metadata[position], tagged) if metadata[position] else tagged
+    return with_unique_ids(metadata, "neuron_id")
 
 
 def _side_by_side(grids: Sequence[PackedGrid], places: Sequence[NDArray[np.int64]], n_neurons: int) -> PackedGrid:
@@ -240,14 +276,16 @@ def _side_by_side(grids: Sequence[PackedGrid], places: Sequence[NDArray[np.int64
     )
 
 
-def _description(datasets: Sequence[NeuralDataset], tags: Sequence[str], splits: Splits) -> GridDescription:
+def _description(datasets: Sequence[NeuralDataset], tags: Sequence[Tags], splits: Splits) -> GridDescription:
     first = datasets[0]
+    bands = _bands(datasets)
+    names = [tag for here in tags for tag in dict.fromkeys(here.of_stimuli)]
 
     def common(values: Sequence[Any], otherwise: Any) -> Any:
         return values[0] if all(value == values[0] for value in values) else otherwise
 
     def together(values: Sequence[str]) -> str:
-        return "+".join(dict.fromkeys(value for value in values if value))
+        return "+".join(parts_of(values))
 
     return GridDescription(
         dt_ms=first.dt,
@@ -255,11 +293,11 @@ def _description(datasets: Sequence[NeuralDataset], tags: Sequence[str], splits:
         audio_fs=first.audio_fs,
         waveform=first.return_waveform,
         hearing_range_hz=common([dataset.hearing_range_hz for dataset in datasets], None),
-        band_frequencies_hz=common([dataset.band_frequencies_hz for dataset in datasets], None),
+        band_frequencies_hz=first.band_frequencies_hz if all(_same_bands(bands[0], one) for one in bands) else None,
         species=together([dataset.species for dataset in datasets]),
         signal_type=together([dataset.signal_type for dataset in datasets]),
         response_unit=common([dataset._description.response_unit for dataset in datasets], ""),
         path="+".join(dataset.path for dataset in datasets if dataset.path),
-        name="+".join(tags),
+        name="+".join(names),
         splits=splits,
     )

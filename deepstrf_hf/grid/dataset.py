@@ -18,7 +18,7 @@ from deepstrf_hf.grid.indexing import checked_index, checked_indices
 from deepstrf_hf.grid.response_buffer import Step
 from deepstrf_hf.grid.selecting import Selecting
 from deepstrf_hf.grid.selection import Selection
-from deepstrf_hf.grid.splits import Splits, stratified_splits
+from deepstrf_hf.grid.splits import Splits, check_splits, stratified_splits
 from deepstrf_hf.grid.stimuli import PackedStimuli
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.grid.transforms import Transforming
@@ -169,7 +169,7 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
                 species=species,
                 signal_type=signal_type,
                 name=name,
-                splits=Splits.published(splits or {}),
+                splits=Splits(splits or {}),
             ),
         )
         dataset.validate()
@@ -337,6 +337,7 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
             Naming the stimulus and what does not fit.
         """
         check_grid(self._grid, self._stimuli, self.stim_meta, self.nrn_meta, self._description)
+        check_splits(self.splits, self.stim_meta)
 
     # Together with others, and elsewhere ---------------------------------------------------------------------------
 
@@ -353,8 +354,13 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
         return merge_as_trials(self, by)
 
     def stratified_splits(self, fractions: Mapping[str, float], **options: Any) -> Splits:
-        """Divide the stimuli by chance, in stable ids (see `deepstrf_hf.grid.splits.stratified_splits`)."""
-        return stratified_splits(self.stim_meta, fractions, **options)
+        """Divide the stimuli by chance, in stable ids (see `deepstrf_hf.grid.splits.stratified_splits`).
+
+        Only the chosen stimuli are divided: ``dataset.where(stims=dataset.splits["train"]).stratified_splits(...)``
+        hands out no test stimulus.
+        """
+        chosen = range(self.get_S()) if self.S_sel is None else sorted(set(self.S_sel))
+        return stratified_splits([self.stim_meta[index] for index in chosen], fractions, **options)
 
     def to_xarray(self, **options: Any) -> xarray.Dataset:
         """Return what is selected as an `xarray.Dataset` (see `deepstrf_hf.grid.export_xarray.to_xarray`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -115,9 +115,13 @@ def require_key(entries: Sequence[Mapping[str, Any]], key: Any, kind: str) -> No
 
     Raises
     ------
+    SelectionError
+        A list or another thing that cannot name an attribute.
     UnknownNameError
         Near matches are offered.
     """
+    if not isinstance(key, Hashable):
+        raise SelectionError("An attribute is named by text", found=repr(key), expected="one name")
     if not any(key in entry for entry in entries):
         known: dict[str, None] = {}
         for entry in entries:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from deepstrf_hf.errors import ParameterError
+from deepstrf_hf.grid.conditions import plain, same_value
 from deepstrf_hf.grid.dataset import NeuralDataset
 from deepstrf_hf.grid.indexing import require_key
+from deepstrf_hf.grid.quality import QUALITIES
 from deepstrf_hf.grid.response_buffer import ResponseBuffer
 from deepstrf_hf.grid.selection import Selection
 from deepstrf_hf.grid.shared import SharedArray
 from deepstrf_hf.grid.storage import PackedGrid
+
+OF_RESPONSES = frozenset({"n_stimuli", "n_trials", "mean_response", *QUALITIES})
+"""Metadata worked out from the responses of a neuron, which those of a merged one no longer are."""
 
 
 def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
@@ -31,12 +37,13 @@ def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
     dataset : NeuralDataset
         Stays as it is.
     by : str
-        Attribute of the neurons; those whose value is None stay alone.
+        Attribute of the neurons; those that lack it, or whose value is None or NaN, stay alone.
 
     Returns
     -------
     NeuralDataset
-        Of the same class. A merged neuron keeps the metadata on which all its sources agree; ``neuron_id`` becomes
+        Of the same class. A merged neuron keeps the metadata on which all its sources agree, but for coverage and
+        quality (``n_trials``, ``snr`` …), which are those of the sources; ``neuron_id``, where they have one, becomes
         the value it was merged by, ``merged`` lists the ids (or numbers) of its sources, and ``n_merged`` says how
         many there were. Values are copied; transforms that differ from neuron to neuron are done before merging.
 
@@ -45,23 +52,25 @@ def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
     UnknownNameError
         No neuron has the attribute.
     ParameterError
-        Values that cannot name a neuron, such as lists.
+        Values that cannot name a neuron, such as lists; two merged neurons that would have the same id.
     """
     require_key(dataset.nrn_meta, by, "neuron")
     groups: dict[Any, list[int]] = {}
     for index, entry in enumerate(dataset.nrn_meta):
-        value = entry.get(by)
-        try:
-            groups.setdefault((index,) if value is None else value, []).append(index)
-        except TypeError as error:
+        value = plain(entry.get(by))
+        if isinstance(value, (Mapping, Set, list)):
             raise ParameterError(
                 "Neurons cannot be merged by this attribute", field=by, found=repr(value), expected="text or numbers"
-            ) from error
+            )
+        alone = _absent(value)
+        groups.setdefault((alone, isinstance(value, bool), index if alone else value), []).append(index)
     group_of = np.empty(dataset.N_neurons, np.int64)
     for place, members in enumerate(groups.values()):
         group_of[members] = place
     merged = copy.copy(dataset)
     merged.nrn_meta = [_merged_metadata(dataset.nrn_meta, members, by) for members in groups.values()]
+    merged.stim_meta = [dict(entry) for entry in dataset.stim_meta]
+    _refuse_equal_ids(merged.nrn_meta, by)
     grid = _merged_grid(dataset._grid, group_of, len(groups))
     merged._selection = Selection(grid)
     merged._replace_grid(grid)
@@ -121,13 +130,28 @@ def _merged_metadata(nrn_meta: Sequence[Mapping[str, Any]], members: Sequence[in
     agreed = {
         key: value
         for key, value in entries[0].items()
-        if all(key in entry and _same(entry[key], value) for entry in entries[1:])
+        if all(key in entry and same_value(plain(entry[key]), plain(value)) for entry in entries[1:])
+        and not (key in OF_RESPONSES and len(members) > 1)
     }
-    if entries[0].get(by) is not None and "neuron_id" in entries[0]:
-        agreed["neuron_id"] = str(entries[0][by])
+    value = plain(entries[0].get(by))
+    if not _absent(value) and all("neuron_id" in entry for entry in entries):
+        agreed["neuron_id"] = str(value)
     names = [entry.get("neuron_id", index) for entry, index in zip(entries, members, strict=True)]
     return {**agreed, "merged": names, "n_merged": len(members)}
 
 
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) or (one != one and other != other)  # NaN agrees with NaN
+def _absent(value: Any) -> bool:
+    return value is None or bool(value != value)  # NaN differs from itself
+
+
+def _refuse_equal_ids(nrn_meta: Sequence[Mapping[str, Any]], by: str) -> None:
+    """Refuse merged neurons of the same id, such as those of channels 1 and "1"."""
+    ids = Counter(entry["neuron_id"] for entry in nrn_meta if "neuron_id" in entry)
+    for entry in nrn_meta:
+        if ids[entry.get("neuron_id")] > 1:
+            raise ParameterError(
+                "Two neurons would have the same id after merging",
+                field=by,
+                found=entry["neuron_id"],
+                mend="give neurons that belong together the same value, and the others another",
+            )

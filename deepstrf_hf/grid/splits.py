@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from deepstrf_hf.errors import GridError, ParameterError, unknown_name
+from deepstrf_hf.grid.conditions import plain
 from deepstrf_hf.grid.indexing import require_key
 
 TOLERANCE = 1e-6
 """How far fractions may be from adding up to 1."""
+TRAIN = "train"
+"""The split whose stimuli are not held out."""
 
 
 class Splits(Mapping[str, tuple[str, ...]]):
@@ -29,11 +33,11 @@ class Splits(Mapping[str, tuple[str, ...]]):
     Raises
     ------
     GridError
-        A stimulus stands in two splits, or twice in one.
+        A stimulus stands in two splits, or twice in one; what should be ids is a position, or one text.
     """
 
     def __init__(self, members: Mapping[str, Sequence[str]], source: str = "") -> None:
-        self._members = {name: tuple(ids) for name, ids in members.items()}
+        self._members = _checked_members(members)
         self._split: dict[str, str] = {}
         for name, ids in self._members.items():
             for stim_id in ids:
@@ -51,11 +55,13 @@ class Splits(Mapping[str, tuple[str, ...]]):
     def published(cls, members: Mapping[str, Sequence[str]], source: str = "") -> Splits:
         """Make the division of a corpus whose recording sites may have divided the same stimuli differently.
 
-        A stimulus that is held out anywhere counts as held out everywhere: it goes to the last split that names it,
-        so that nothing a model was trained on is tested on.
+        A stimulus that is held out anywhere counts as held out everywhere, so that nothing a model was trained on is
+        tested on: it goes to the last split that names it, ``train`` being the first whatever the order given.
         """
-        held_out: dict[str, str] = {stim_id: name for name, ids in members.items() for stim_id in ids}
-        kept = {name: [i for i in dict.fromkeys(ids) if held_out[i] == name] for name, ids in members.items()}
+        checked = _checked_members(members)
+        train_first = sorted(checked, key=lambda name: name != TRAIN)
+        home = {stim_id: name for name in train_first for stim_id in checked[name]}
+        kept = {name: [i for i in dict.fromkeys(ids) if home[i] == name] for name, ids in checked.items()}
         return cls(kept, source)
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
@@ -89,6 +95,30 @@ class Splits(Mapping[str, tuple[str, ...]]):
         return cls(members, "; ".join(dict.fromkeys(splits.source for splits in several if splits.source)))
 
 
+def _checked_members(members: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the ids of each split.
+
+    Raises
+    ------
+    GridError
+        Not lists of text: positions mean something else as soon as other stimuli are loaded.
+    """
+    if not isinstance(members, Mapping):
+        raise GridError("Splits have names", found=repr(members), expected="for example {'test': ['clip01', 'clip02']}")
+    checked: dict[str, tuple[str, ...]] = {}
+    for name, ids in members.items():
+        listed: tuple[Any, ...] = tuple(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else (None,)
+        if not all(isinstance(stim_id, str) for stim_id in listed):
+            raise GridError(
+                "A split must be a list of the ids of its stimuli",
+                field=str(name),
+                found=repr(ids),
+                expected="the 'stim_id' of its stimuli, which are text",
+            )
+        checked[name] = listed
+    return checked
+
+
 def stratified_splits(
     stim_meta: Sequence[Mapping[str, Any]],
     fractions: Mapping[str, float],
@@ -99,17 +129,20 @@ def stratified_splits(
 ) -> Splits:
     """Divide stimuli by chance, each kind of stimulus in the same proportions.
 
-    Where a stimulus goes depends on the seed and on the ids of the stimuli of its kind, not on their order.
+    A split gets its share of each kind, give or take one stimulus; with two or three splits also of all kinds
+    together. Where a stimulus goes depends on the seed, its id and the ids of the others of its kind, never on their
+    order; other kinds bear on the stimuli that are left over in rounding and on nothing else.
 
     Parameters
     ----------
     stim_meta : sequence of mapping
         Metadata of the stimuli, with ``stim_id``.
     fractions : mapping of str to float
-        Share of each split, adding up to 1, for example ``{"train": 0.8, "val": 0.2}``.
+        Share of each split in the stimuli that are not kept, adding up to 1, for example
+        ``{"train": 0.8, "val": 0.2}``.
     by : str or sequence of str
-        Attributes whose combinations are the kinds; none means that all are of one kind. A kind of few stimuli is
-        rounded to whole ones, what is left over going to the splits that are furthest from their share.
+        Attributes whose combinations are the kinds; none means that all are of one kind. An absent value is a value.
+        Shares are rounded to whole stimuli, what is left over going to the splits that are furthest behind.
     seed : int
         Another seed, another division.
     keep : mapping of str to sequence of str, optional
@@ -127,41 +160,70 @@ def stratified_splits(
     UnknownNameError
         No stimulus has an attribute, or there is no stimulus of a kept id.
     GridError
-        Stimuli without ids.
+        Stimuli without ids; a kept split that is no list of ids.
     """
-    total = sum(fractions.values())
-    if not fractions or not all(value > 0 for value in fractions.values()) or abs(total - 1) > TOLERANCE:
-        raise ParameterError(
-            "The shares of the splits must be positive and add up to 1",
-            field="fractions",
-            found=dict(fractions),
-            expected="for example {'train': 0.8, 'val': 0.2}",
-        )
-    keep = dict(keep or {})
-    both = sorted(set(keep) & set(fractions))
+    shares = _checked_shares(fractions)
+    held = Splits(keep or {})
+    both = sorted(set(held) & set(shares))
     if both:
         raise ParameterError("A split is kept as it is or drawn, not both", field="keep", found=", ".join(both))
     ids = stimulus_ids(stim_meta)
-    known, kept = set(ids), {stim_id for members in keep.values() for stim_id in members}
-    for stim_id in sorted(kept - known):
-        raise unknown_name("stimulus", stim_id, ids, field="stim_id")
-    keys = [by] if isinstance(by, str) else list(by)
+    unknown = sorted({stim_id for stimuli in held.values() for stim_id in stimuli} - set(ids))
+    if unknown:
+        raise unknown_name("stimulus", unknown[0], ids, field="stim_id")
+    keys = [by] if isinstance(by, str) else sorted(by)
     for key in keys:
         require_key(stim_meta, key, "stimulus")
     kinds: dict[str, list[str]] = {}
     for stim_id, entry in zip(ids, stim_meta, strict=True):
-        if stim_id not in kept:
-            kinds.setdefault(repr([entry.get(key) for key in keys]), []).append(stim_id)
-    members: dict[str, list[str]] = {name: list(stimuli) for name, stimuli in keep.items()}
-    members |= {name: [] for name in fractions}
-    surplus = dict.fromkeys(fractions, 0.0)  # what a split has got beyond its share, over the kinds so far
-    for kind in sorted(kinds):
+        if held.split_of(stim_id) is None:
+            kinds.setdefault(repr([plain(entry.get(key)) for key in keys]), []).append(stim_id)
+    members: dict[str, list[str]] = {name: list(stimuli) for name, stimuli in held.items()}
+    members |= {name: [] for name in shares}
+    surplus = dict.fromkeys(shares, 0.0)  # what a split has got beyond its share, over the kinds so far
+    # Kinds are drawn too: where each is a single stimulus, their order alone says which is held out.
+    for kind in sorted(kinds, key=lambda kind: _lot(seed, kind)):
         shuffled = sorted(kinds[kind], key=lambda stim_id: _lot(seed, stim_id))
-        for name, count in _whole_shares(len(shuffled), fractions, surplus).items():
-            members[name] += shuffled[:count]
-            del shuffled[:count]
+        for name, stim_id in zip(_dealt(len(shuffled), shares, surplus), shuffled, strict=True):
+            members[name].append(stim_id)
     drawn = f"drawn with seed {seed}" + (f", stratified by {', '.join(keys)}" if keys else "")
     return Splits({name: sorted(stimuli) for name, stimuli in members.items()}, drawn)
+
+
+def _checked_shares(fractions: Mapping[str, float]) -> dict[str, float]:
+    """Return the shares of splits.
+
+    Raises
+    ------
+    ParameterError
+        Not positive numbers, or they do not add up to 1.
+    """
+    shares = dict(fractions) if isinstance(fractions, Mapping) else {}
+    numbers = all(isinstance(share, Real) and share > 0 for share in shares.values())
+    total = float(sum(shares.values())) if numbers else 0.0
+    if abs(total - 1) > TOLERANCE:
+        raise ParameterError(
+            "The shares of the splits must be positive and add up to 1",
+            field="fractions",
+            found=fractions,
+            expected="for example {'train': 0.8, 'val': 0.2}",
+        )
+    return {name: float(share) for name, share in shares.items()}
+
+
+def check_splits(splits: Splits, stim_meta: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a division that names stimuli which are not there.
+
+    Raises
+    ------
+    UnknownNameError
+        Near matches are offered.
+    """
+    known = {entry.get("stim_id") for entry in stim_meta}
+    for name, ids in splits.items():
+        for stim_id in ids:
+            if stim_id not in known:
+                raise unknown_name("stimulus", stim_id, [i for i in known if i is not None], field=f"split {name}")
 
 
 def stimulus_ids(stim_meta: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -170,14 +232,15 @@ def stimulus_ids(stim_meta: Sequence[Mapping[str, Any]]) -> list[str]:
     Raises
     ------
     GridError
-        A stimulus has none.
+        A stimulus has none, or it is not text.
     """
     for index, entry in enumerate(stim_meta):
-        if entry.get("stim_id") is None:
+        if not isinstance(entry.get("stim_id"), str):
             raise GridError(
                 "A division needs stable ids of the stimuli",
                 field=f"stim_meta[{index}]",
-                found="no stim_id",
+                found=f"stim_id {entry['stim_id']!r}" if "stim_id" in entry else "no stim_id",
+                expected="text",
                 mend="give every stimulus a 'stim_id' in stim_meta",
             )
     return [entry["stim_id"] for entry in stim_meta]
@@ -188,13 +251,15 @@ def _lot(seed: int, stim_id: str) -> bytes:
     return hashlib.sha256(f"{seed}\0{stim_id}".encode()).digest()
 
 
-def _whole_shares(count: int, fractions: Mapping[str, float], surplus: dict[str, float]) -> dict[str, int]:
-    """Return whole numbers of stimuli near their shares, and note what each split got beyond its own."""
-    whole = {name: math.floor(count * share + TOLERANCE) for name, share in fractions.items()}
-    left = count - sum(whole.values())
-    owed = sorted(fractions, key=lambda name: surplus[name] + whole[name] - count * fractions[name])
-    for name in owed[:left]:
-        whole[name] += 1
-    for name, share in fractions.items():
-        surplus[name] += whole[name] - count * share
-    return whole
+def _dealt(count: int, shares: Mapping[str, float], surplus: dict[str, float]) -> list[str]:
+    """Return the splits that some stimuli go to, and note what each split got beyond its share.
+
+    What is left over in rounding comes last, so that the stimuli before it never depend on `surplus`.
+    """
+    whole = {name: math.floor(count * share + TOLERANCE) for name, share in shares.items()}
+    dealt = [name for name, certain in whole.items() for _ in range(certain)]
+    behind = sorted(shares, key=lambda name: surplus[name] + whole[name] - count * shares[name])
+    dealt += behind[: count - len(dealt)]
+    for name, share in shares.items():
+        surplus[name] += dealt.count(name) - count * share
+    return dealt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -107,8 +106,8 @@ class ItemResponses(_LazySequence):
 
     def only(self, positions: NDArray[np.int64]) -> ItemResponses:
         """Return the responses of some of the neurons, by their positions here."""
-        some = copy.copy(self)
-        some._pairs = self._pairs[positions]
+        some = ItemResponses.__new__(ItemResponses)  # copy.copy would copy the values, as pickling does
+        some._grid, some._stimulus, some._pairs = self._grid, self._stimulus, self._pairs[positions]
         return some
 
 
