@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,27 @@ def audio_bytes(stimulus: Stimulus) -> dict[str, Any] | None:
         )
     scipy.io.wavfile.write(buffer, file_rate, waveform)
     return {"bytes": buffer.getvalue(), "path": f"{stimulus.stim_id}.wav"}
+
+
+def audio_onset_ms(stimulus: Stimulus) -> float | None:
+    """Return when the waveform of a stimulus begins after the first bin does, ms; None without a waveform.
+
+    Raises
+    ------
+    BuilderContractError
+        Not a finite number.
+    """
+    onset = stimulus.audio_onset_ms
+    if stimulus.waveform is None:
+        return None
+    if not (isinstance(onset, Real) and math.isfinite(onset)):
+        raise BuilderContractError(
+            "A waveform must begin at some time",
+            field=f"audio_onset_ms of {stimulus.stim_id}",
+            found=repr(onset),
+            expected="a finite number of ms; 0 where it begins with the first bin",
+        )
+    return float(onset)
 
 
 def decode_audio(encoded: bytes, name: str) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-STIMULUS_PREFIX, NEURON_PREFIX = "stim_", "neuron_"
+STIMULUS_PREFIX, NEURON_PREFIX, RECORDING_PREFIX = "stim_", "neuron_", "recording_"
 TABLES = ("rows", "waveform", "stimuli", "neurons")
 SUFFIX = {"rows": "", "waveform": "-waveform", "stimuli": "-stimuli", "neurons": "-neurons"}
 """What is added to the cohort's name to give the name of the table's configuration."""

@@ -149,7 +149,11 @@ def read_provenance(path: Path) -> dict[str, Any]:
         Not a Parquet file, or not one that this library wrote.
     """
     with _readable(path) as file:
-        metadata = file.metadata.metadata or {}
+        return provenance_in(file.metadata.metadata or {}, path)
+
+
+def provenance_in(metadata: Mapping[bytes, bytes], path: str | Path) -> dict[str, Any]:
+    """Return what the metadata of a Parquet file say about it (arguments and errors as in `read_provenance`)."""
     if METADATA_KEY not in metadata:
         raise TableFormatError(
             "This Parquet file was not written by deepstrf-hf",
@@ -219,7 +223,7 @@ def row_groups(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Tab
     """
     for path in paths:
         with _readable(path) as file:
-            _require_columns(file, path, columns)
+            require_columns(file, path, columns)
             for index in range(file.num_row_groups):
                 yield file.read_row_group(index, columns=list(columns))
 
@@ -233,7 +237,7 @@ def row_group_sizes(path: Path) -> list[int]:
 def column_batches(path: Path, index: int, column: str) -> Iterator[pa.Array]:
     """Read one column of one row group a few rows at a time (errors as in `row_groups`)."""
     with _readable(path) as file:
-        _require_columns(file, path, [column])
+        require_columns(file, path, [column])
         for batch in file.iter_batches(BATCH_ROWS, row_groups=[index], columns=[column], use_threads=False):
             yield batch.column(0)
 
@@ -256,7 +260,14 @@ def n_rows(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def _require_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> None:
+def require_columns(file: pq.ParquetFile, path: str | Path, columns: Sequence[str]) -> None:
+    """Check that a file has columns.
+
+    Raises
+    ------
+    TableFormatError
+        Naming those that it lacks.
+    """
     missing = [column for column in columns if column not in file.schema_arrow.names]
     if missing:
         raise TableFormatError(
@@ -270,9 +281,15 @@ def _require_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -
 @contextmanager
 def _readable(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; what cannot be read in it is an error of ours."""
+    with table_errors(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        yield file
+
+
+@contextmanager
+def table_errors(path: str | Path) -> Iterator[None]:
+    """Turn what pyarrow raises while it reads a file into `TableFormatError`."""
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            yield file
+        yield
     except (pa.ArrowException, OSError) as error:
         raise TableFormatError(
             "Not a readable Parquet file", path=path, found=error, mend="build or download it again"

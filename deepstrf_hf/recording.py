@@ -69,11 +69,14 @@ class Recording:
         Who heard it.
     response : ndarray, shape (trials, bins)
         Least processed values on the bins of the spectrogram: spike counts, mV or V. NaN is a missing sample.
+    metadata : mapping
+        Values of the corpus's recording columns, without the ``recording_`` prefix; absent values are None or left out.
     """
 
     stimulus: Stimulus
     neuron: Neuron
     response: NDArray[Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

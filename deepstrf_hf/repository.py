@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,8 +175,8 @@ class Repository:
         """Return the names of the columns of a configuration (errors as in `main_config`)."""
         return self.features[self.check_config(config)]
 
-    def files(self, config: str, split: str | None = None) -> list[Path]:
-        """Return the Parquet files of a configuration, fetched if they are on the Hub and not in its cache.
+    def names(self, config: str, split: str | None = None) -> list[str]:
+        """Return the paths, within the directory or repository, of the Parquet files of a configuration.
 
         Parameters
         ----------
@@ -189,13 +189,28 @@ class Repository:
         ------
         UnknownNameError
             No such configuration or split.
-        HubError
-            The Hub refused or could not be reached.
         """
         splits = self.configs[self.check_config(config)]
         if split is not None and split not in splits:
             raise unknown_name(f"split of {config}", split, splits, path=self.source)
-        names = [name for key, files in splits.items() if split in (None, key) for name in files]
+        return [name for key, files in splits.items() if split in (None, key) for name in files]
+
+    def files(self, config: str, split: str | None = None) -> list[Path]:
+        """Return the Parquet files of a configuration, fetched if they are on the Hub and not in its cache.
+
+        Parameters
+        ----------
+        config, split
+            As in `names`.
+
+        Raises
+        ------
+        UnknownNameError
+            No such configuration or split.
+        HubError
+            The Hub refused or could not be reached.
+        """
+        names = self.names(config, split)
         root = self.directory
         if root is None:
             return self._fetch(names)
@@ -228,12 +243,23 @@ class Repository:
         TableFormatError
             They are not ours, or of a later version of the tables.
         """
-        provenance = read_provenance(files[0])
+        return self.agreed_provenance((path, read_provenance(path)) for path in files)
+
+    def agreed_provenance(self, read: Iterable[tuple[str | Path, dict[str, Any]]]) -> dict[str, Any]:
+        """Return what all files say about themselves, given each file's name and what it says.
+
+        Raises
+        ------
+        TableFormatError
+            As in `provenance`.
+        """
+        said = iter(read)
+        first, provenance = next(said)
         lacking = [key for key in REQUIRED_PROVENANCE if key not in provenance]
         if lacking:
             raise TableFormatError(
                 "A file lacks what deepstrf-hf writes into it",
-                path=files[0],
+                path=first,
                 field=", ".join(lacking),
                 mend="build it again",
             )
@@ -246,8 +272,7 @@ class Repository:
                 expected=f"at most {TABLE_VERSION}",
                 mend="upgrade deepstrf-hf",
             )
-        for path in files[1:]:
-            other = read_provenance(path)
+        for path, other in said:
             if {**other, "table": None} != {**provenance, "table": None}:
                 raise TableFormatError(
                     "Files of different builds stand side by side",

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deepstrf_hf.audio import audio_bytes
+from deepstrf_hf.audio import audio_bytes, audio_onset_ms
 from deepstrf_hf.corpus import Cohort, Column, Corpus
 from deepstrf_hf.errors import BuilderContractError
-from deepstrf_hf.names import AUDIO_ONSET, NEURON_PREFIX, STIMULUS_PREFIX, TABLES
+from deepstrf_hf.names import AUDIO_ONSET, NEURON_PREFIX, RECORDING_PREFIX, STIMULUS_PREFIX, TABLES
 from deepstrf_hf.picture import spectrogram_png
 from deepstrf_hf.recording import Neuron, Recording, Stimulus
 
@@ -77,6 +77,11 @@ def neuron_columns(corpus: Corpus) -> dict[str, Column]:
     return {NEURON_PREFIX + name: column for name, column in corpus.neuron_columns.items()}
 
 
+def recording_columns(corpus: Corpus) -> dict[str, Column]:
+    """Return the columns of single pairs of a corpus, by their prefixed names."""
+    return {RECORDING_PREFIX + name: column for name, column in corpus.recording_columns.items()}
+
+
 def table_columns(corpus: Corpus, cohort: Cohort, table: str, stimulus: str) -> dict[str, Column]:
     """List the columns of one table, in order.
 
@@ -102,7 +107,12 @@ def table_columns(corpus: Corpus, cohort: Cohort, table: str, stimulus: str) -> 
         return {**{name: fixed[name] for name in names}, **stimulus_columns(corpus)}
     carried = {"waveform": ["audio"], "rows": ["spectrogram"] if stimulus == "inline" else []}[table]
     names = ["stim_id", "neuron_id", "response", *carried, "n_trials", "n_bins", "dt_ms", "signal_type", "subset"]
-    return {**{name: fixed[name] for name in names}, **stimulus_columns(corpus), **neuron_columns(corpus)}
+    return {
+        **{name: fixed[name] for name in names},
+        **recording_columns(corpus),
+        **stimulus_columns(corpus),
+        **neuron_columns(corpus),
+    }
 
 
 class EncodedAudio(datasets.Audio):
@@ -188,15 +198,18 @@ def stored_spectrogram(stimulus: Stimulus) -> NDArray[np.float32]:
     return spectrogram
 
 
-def metadata_values(item: Stimulus | Neuron, columns: Mapping[str, Column], prefix: str) -> dict[str, Any]:
-    """Return the metadata of a stimulus or neuron by prefixed column name, absent values as None.
+def metadata_values(item: Stimulus | Neuron | Recording, columns: Mapping[str, Column], prefix: str) -> dict[str, Any]:
+    """Return the metadata of a stimulus, neuron or pair by prefixed column name, absent values as None.
 
     Raises
     ------
     BuilderContractError
         A key that the corpus does not declare, or an empty or ``"nan"`` text, which hides an absent value.
     """
-    name = item.stim_id if isinstance(item, Stimulus) else item.neuron_id
+    if isinstance(item, Recording):
+        name = f"{item.neuron.neuron_id} hearing {item.stimulus.stim_id}"
+    else:
+        name = item.stim_id if isinstance(item, Stimulus) else item.neuron_id
     undeclared = [key for key in item.metadata if prefix + key not in columns]
     if undeclared:
         raise BuilderContractError(
@@ -246,6 +259,7 @@ class RowEncoder:
         self.schemas: dict[str, pa.Schema] = {table: self.features[table].arrow_schema for table in TABLES}
         self._stimulus_columns = stimulus_columns(corpus)
         self._neuron_columns = neuron_columns(corpus)
+        self._recording_columns = recording_columns(corpus)
         self._encoded: tuple[Stimulus | None, dict[str, Any]] = (None, {})
 
     def stimulus_values(self, stimulus: Stimulus) -> dict[str, Any]:
@@ -254,7 +268,7 @@ class RowEncoder:
             spectrogram = stored_spectrogram(stimulus)
             values = metadata_values(stimulus, self._stimulus_columns, STIMULUS_PREFIX)
             values["stim_sample_rate_hz"] = stimulus.sample_rate_hz
-            values[AUDIO_ONSET] = None if stimulus.waveform is None else stimulus.audio_onset_ms
+            values[AUDIO_ONSET] = audio_onset_ms(stimulus)
             values |= {
                 "stim_id": stimulus.stim_id,
                 "spectrogram": spectrogram,
@@ -272,6 +286,7 @@ class RowEncoder:
         values = {
             **self.stimulus_values(recording.stimulus),
             **metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX),
+            **metadata_values(recording, self._recording_columns, RECORDING_PREFIX),
             "neuron_id": recording.neuron.neuron_id,
             "response": recording.response,
             "n_trials": len(recording.response),
@@ -297,7 +312,13 @@ class RowEncoder:
         schema = self.schemas[table]
         responses = [recording.response for recording in recordings]
         once = self.stimulus_values(recordings[0].stimulus)
-        neurons = [metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX) for recording in recordings]
+        of_pairs = [
+            {
+                **metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX),
+                **metadata_values(recording, self._recording_columns, RECORDING_PREFIX),
+            }
+            for recording in recordings
+        ]
         repeat = pa.array(np.zeros(len(recordings), np.int64))
         columns = []
         for column in schema:
@@ -310,8 +331,8 @@ class RowEncoder:
                 columns.append(pa.array([len(response) for response in responses], column.type))
             elif column.name == "signal_type":
                 columns.append(pa.array([self.cohort.signal_type], column.type).take(repeat))
-            elif column.name in self._neuron_columns:
-                columns.append(pa.array([values[column.name] for values in neurons], column.type))
+            elif column.name in of_pairs[0]:
+                columns.append(pa.array([values[column.name] for values in of_pairs], column.type))
             else:
                 columns.append(self._single(once, column).take(repeat))
         return pa.Table.from_arrays(columns, schema=schema)

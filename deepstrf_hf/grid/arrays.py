@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
-from deepstrf_hf.grid.indexing import checked_indices
+from deepstrf_hf.grid.array_input import entries, neurons_of_block, pair_named, real_numbers
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.responses.preprocessing import ResponseStep
 
@@ -20,15 +20,17 @@ def checked_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.flo
     Raises
     ------
     GridError
-        Another number of dimensions, or no real numbers.
+        Another number of dimensions, no values, or no real numbers.
     """
     arrays, dimensions = [], 1 if waveform else 2
-    known: dict[int, NDArray[np.float32]] = {}  # a stimulus given several times stays one
-    for index, stimulus in enumerate(stims):
+    # A stimulus given several times stays one. What was given is kept as well: one made on demand would be gone, and
+    # the next one could have its id.
+    known: dict[int, tuple[Any, NDArray[np.float32]]] = {}
+    for index, stimulus in enumerate(entries(stims, "stims", "stimulus")):
         if id(stimulus) in known:
-            arrays.append(known[id(stimulus)])
+            arrays.append(known[id(stimulus)][1])
             continue
-        array = np.asarray(_numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), np.float32)
+        array = np.asarray(real_numbers(stimulus, f"stimulus {index}", "A stimulus must be real numbers"), np.float32)
         if array.ndim == dimensions + 1 and array.shape[0] == 1:
             array = array[0]
         if array.ndim != dimensions:
@@ -39,7 +41,9 @@ def checked_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.flo
                 expected="(samples,) or (1, samples)" if waveform else "(bands, bins) or (1, bands, bins)",
                 mend=None if waveform else "waveforms need audio_fs=...",
             )
-        known[id(stimulus)] = array
+        if not array.size:
+            raise GridError("A stimulus has no values", field=f"stimulus {index}", found=f"shape {array.shape}")
+        known[id(stimulus)] = stimulus, array
         arrays.append(array)
     return arrays
 
@@ -69,40 +73,55 @@ def pack_responses(
     Raises
     ------
     GridError
-        Rows of different length, indices out of range, or a response that is not (trials, bins).
+        Rows of different length, indices that are no integers or out of range, or a response that is not (trials,
+        bins).
     """
     if isinstance(responses, Mapping):
+        pairs = sorted((*pair_named(key), key) for key in responses)
         if n_neurons is None:
-            n_neurons = 1 + max((neuron for _, neuron in responses), default=-1)
-        outside = [pair for pair in responses if not (0 <= pair[0] < n_stimuli and 0 <= pair[1] < n_neurons)]
-        if outside:
-            raise GridError(
-                "A pair lies outside the grid", found=outside[0], expected=f"{n_stimuli} stimuli, {n_neurons} neurons"
-            )
-        blocks = _recorded((int(s), int(n), responses[s, n]) for s, n in sorted(responses))
+            n_neurons = 1 + max((neuron for _, neuron, _ in pairs), default=-1)
+        for stimulus, neuron, _ in pairs:
+            if not (0 <= stimulus < n_stimuli and 0 <= neuron < n_neurons):
+                raise GridError(
+                    "A pair lies outside the grid",
+                    found=(stimulus, neuron),
+                    expected=f"{n_stimuli} stimuli, {n_neurons} neurons",
+                )
+        blocks = _recorded((stimulus, neuron, responses[key]) for stimulus, neuron, key in pairs)
     else:
+        responses = entries(responses, "responses", "stimulus")
         if len(responses) != n_stimuli:
             raise GridError("Responses do not fit the stimuli", found=f"{len(responses)} rows", expected=n_stimuli)
-        n_neurons = _count_neurons(responses, n_neurons)
-        blocks = _blocks(responses, n_neurons)
-    arrays, stimulus, neuron, trials, bins = [], [], [], [], []
+        rows = [
+            row if _is_some_neurons(row) else entries(row, f"responses to stimulus {index}", "neuron")
+            for index, row in enumerate(responses)
+        ]
+        n_neurons = _count_neurons(rows, n_neurons)
+        blocks = _blocks(rows, n_neurons)
+    arrays, columns = [], []
     for index, neurons, array in blocks:
         arrays.append(array)
-        neuron.append(neurons)
-        stimulus.append(np.full(len(neurons), index))
-        trials.append(np.full(len(neurons), array.shape[1]))
-        bins.append(np.full(len(neurons), array.shape[2]))
+        one = np.ones(len(neurons), np.int64)
+        columns.append((one * index, neurons, one * array.shape[1], one * array.shape[2]))
     kind = np.result_type(*{array.dtype for array in arrays}) if arrays else np.dtype(np.float32)
     if kind.kind not in "ui" or kind.itemsize > 2:
         kind = np.dtype(np.float32)
     values, begin = np.empty(sum(array.size for array in arrays), kind), 0
-    for array in arrays:
-        values[begin : begin + array.size] = array.ravel()
+    for array, column in zip(arrays, columns, strict=True):
+        here = values[begin : begin + array.size]
+        with np.errstate(over="ignore"):  # what does not fit is found below
+            here[:] = array.ravel()
+        if array.dtype.kind == "f" and array.itemsize > kind.itemsize and np.isinf(here).any():
+            raise GridError(
+                "A response holds values beyond float32",
+                field=f"stimulus {column[0][0]}, neuron {column[1][0]}" + (" and others" if len(column[1]) > 1 else ""),
+                mend="give it another unit",
+            )
         begin += array.size
-    none = np.empty(0, np.int64)
+    none = (np.empty(0, np.int64),) * 4
     return PackedGrid.from_pairs(
         values,
-        *(np.concatenate([none, *column]) for column in (stimulus, neuron, trials, bins)),
+        *map(np.concatenate, zip(none, *columns, strict=True)),
         n_stimuli=n_stimuli,
         n_neurons=n_neurons,
         dt_ms=dt_ms,
@@ -118,7 +137,7 @@ def _is_some_neurons(row: Any) -> bool:
     return isinstance(row, tuple) and len(row) == 2 and _is_array(row[1])
 
 
-def _count_neurons(responses: Sequence[Any], n_neurons: int | None) -> int:
+def _count_neurons(rows: Sequence[Any], n_neurons: int | None) -> int:
     """Return the number of neurons that all rows agree on.
 
     Raises
@@ -126,10 +145,14 @@ def _count_neurons(responses: Sequence[Any], n_neurons: int | None) -> int:
     GridError
         They do not agree.
     """
-    widths = {len(row) for row in responses if not _is_some_neurons(row)}
+    widths, last = set(), -1
+    for stimulus, row in enumerate(rows):
+        if _is_some_neurons(row):
+            last = max([last, *neurons_of_block(row[0], stimulus).tolist()])
+        else:
+            widths.add(len(row))
     if n_neurons is None:
-        last = [int(np.max(row[0])) for row in responses if _is_some_neurons(row) and len(row[0])]
-        n_neurons = max(widths) if widths else 1 + max(last, default=-1)
+        n_neurons = max(widths) if widths else 1 + last
     if widths - {n_neurons}:
         raise GridError(
             "A row of responses does not have one entry per neuron",
@@ -144,11 +167,18 @@ Block = tuple[int, NDArray[np.int64], NDArray[Any]]
 """A stimulus, some neurons, and their responses (neurons, trials, bins)."""
 
 
-def _blocks(responses: Sequence[Any], n_neurons: int) -> Iterator[Block]:
+def _blocks(rows: Sequence[Any], n_neurons: int) -> Iterator[Block]:
     """Yield what was recorded, stimulus by stimulus."""
-    for stimulus, row in enumerate(responses):
+    for stimulus, row in enumerate(rows):
         if _is_some_neurons(row):
-            neurons = checked_indices(row[0], n_neurons, "neuron")
+            neurons = neurons_of_block(row[0], stimulus)
+            if len(neurons) and neurons.max() >= n_neurons:
+                raise GridError(
+                    "No neuron has this index",
+                    field=f"stimulus {stimulus}",
+                    found=int(neurons.max()),
+                    expected=f"{n_neurons} neurons, counted from 0",
+                )
             if len(neurons) != len(row[1]):
                 raise GridError(
                     "Responses do not fit the neurons they are of",
@@ -166,7 +196,7 @@ def _blocks(responses: Sequence[Any], n_neurons: int) -> Iterator[Block]:
 def _recorded_of_array(stimulus: int, neurons: NDArray[np.int64], responses: Any) -> Iterator[Block]:
     """Yield the neurons of an array that are not NaN throughout."""
     field = f"stimulus {stimulus}"
-    array = _numbers(responses, field, "Responses must be (neurons, trials, bins) numbers")
+    array = real_numbers(responses, field, "Responses must be (neurons, trials, bins) numbers")
     if 0 in array.shape[1:]:
         raise GridError("Responses must be (neurons, trials, bins) numbers", field=field, found=f"shape {array.shape}")
     if array.dtype.kind == "f":
@@ -185,7 +215,7 @@ def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[Block]:
         if response is None:
             continue
         field = f"stimulus {stimulus}, neuron {neuron}"
-        array = _numbers(response, field, "A response must be (trials, bins) numbers")
+        array = real_numbers(response, field, "A response must be (trials, bins) numbers")
         if array.ndim != 2 or 0 in array.shape:
             raise GridError(
                 "A response must be (trials, bins) numbers", field=field, found=f"{array.dtype} of shape {array.shape}"
@@ -195,25 +225,3 @@ def _recorded(pairs: Iterator[tuple[int, int, Any]]) -> Iterator[Block]:
         if array.shape == (1, 1) and array.dtype.kind == "f" and np.isnan(array[0, 0]):
             continue
         yield stimulus, np.array([neuron]), array[None]
-
-
-def _numbers(values: Any, field: str, problem: str) -> NDArray[Any]:
-    """Return values as an array of real numbers.
-
-    Raises
-    ------
-    GridError
-        With the problem given: text, complex numbers, or rows of unequal length.
-    """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise GridError(
-            problem,
-            field=field,
-            found="rows of different lengths",
-            mend="pad them; a missing sample of a response is NaN",
-        ) from error
-    if array.dtype.kind not in "uifb":
-        raise GridError(problem, field=field, found=f"{array.dtype} of shape {array.shape}", expected="real numbers")
-    return array

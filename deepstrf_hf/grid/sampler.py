@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ class SiteBatchSampler(torch.utils.data.Sampler[list[int]]):
     Raises
     ------
     ParameterError
-        The batch size is not a positive number.
+        The batch size is not a positive whole number, or the seed a negative or broken one.
 
     Examples
     --------
@@ -44,15 +45,13 @@ class SiteBatchSampler(torch.utils.data.Sampler[list[int]]):
     def __init__(
         self, dataset: NeuralDataset, batch_size: int, *, shuffle: bool = False, seed: int = 0, drop_last: bool = False
     ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ParameterError("A batch needs a stimulus", field="batch_size", found=batch_size, expected=">= 1")
-        self.dataset, self.batch_size = dataset, int(batch_size)
-        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
+        self.dataset, self.batch_size = dataset, _whole(batch_size, "batch_size", 1)
+        self.shuffle, self.seed, self.drop_last = shuffle, _whole(seed, "seed", 0), drop_last
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next iteration; without it, every iteration is the next epoch."""
-        self.epoch = epoch
+        self.epoch = _whole(epoch, "epoch", 0)
 
     @property
     def sites(self) -> list[np.ndarray]:
@@ -78,3 +77,18 @@ class SiteBatchSampler(torch.utils.data.Sampler[list[int]]):
             batches = [batches[index] for index in random.permutation(len(batches))]
         self.epoch += 1
         return iter(batches)
+
+
+def _whole(number: Any, field: str, least: int) -> int:
+    """Return a whole number.
+
+    Raises
+    ------
+    ParameterError
+        Not an integer, or too small a one.
+    """
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+        raise ParameterError(
+            "A sampler needs a whole number", field=field, found=repr(number), expected=f"an integer >= {least}"
+        )
+    return int(number)

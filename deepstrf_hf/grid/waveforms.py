@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
 from deepstrf_hf.audio import decode_audio
+from deepstrf_hf.errors import TableFormatError
 
 
 def waveform_on_bins(
@@ -34,7 +37,16 @@ def waveform_on_bins(
     -------
     ndarray of float32, shape (n_samples,)
         Silence where the waveform does not reach.
+
+    Raises
+    ------
+    TableFormatError
+        The bytes are not a sound file, or the onset is no time.
     """
+    if not math.isfinite(onset_ms or 0.0):
+        raise TableFormatError(
+            "The onset of a waveform is no time", field=stim_id, found=onset_ms, mend="build or download it again"
+        )
     samples = decode_audio(encoded, stim_id)
     if sample_rate_hz != audio_fs:
         samples = soxr.resample(samples, sample_rate_hz, audio_fs)
