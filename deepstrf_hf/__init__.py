@@ -12,8 +12,9 @@ from deepstrf_hf import errors
 from deepstrf_hf._version import __version__
 
 if TYPE_CHECKING:
-    from deepstrf_hf.build import build
     from deepstrf_hf.builder import CorpusBuilder
+    from deepstrf_hf.building import build
+    from deepstrf_hf.complete_rows import rows
     from deepstrf_hf.coverage import plot_coverage
     from deepstrf_hf.grid.collate import collate_heard_neurons, neural_collate
     from deepstrf_hf.grid.concat import concat_neural_datasets
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from deepstrf_hf.plots import inspect
     from deepstrf_hf.registry import corpus_names, load_builder
     from deepstrf_hf.report import BuildReport
-    from deepstrf_hf.rows import rows
 
 _HOME = {
     "BuildReport": "report",
@@ -37,7 +37,7 @@ _HOME = {
     "SiteBatchSampler": "grid.sampler",
     "Splits": "grid.splits",
     "between": "grid.conditions",
-    "build": "build",
+    "build": "building",
     "collate_heard_neurons": "grid.collate",
     "concat_neural_datasets": "grid.concat",
     "corpus_names": "registry",
@@ -48,7 +48,7 @@ _HOME = {
     "neural_collate": "grid.collate",
     "plot_coverage": "coverage",
     "push": "hub",
-    "rows": "rows",
+    "rows": "complete_rows",
     "stream": "grid.stream",
 }
 

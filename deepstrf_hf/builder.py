@@ -23,6 +23,7 @@ from deepstrf_hf.recording import Part, Recording, Stimulus
 from deepstrf_hf.tables import RowEncoder, refuse_reserved_columns, stored_response
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
+from deepstrf_hf.where import checked_where
 
 logger = logging.getLogger(__name__)
 Example = tuple[str, dict[str, Any]]
@@ -132,15 +133,24 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     ) -> Iterator[tuple[str, list[Recording]]]:
         """Yield (split, all recordings of one stimulus) of a part: sorted by neuron, responses in their stored type."""
         cohort = cls.CORPUS.cohort(config.cohort)
-        for block in stimulus_blocks(cls.recordings(raw, cohort, config, part, log), part):
+        for block in stimulus_blocks(cls._chosen(raw, cohort, config, part, log), part):
             stored = [replace(recording, response=stored_response(recording, cohort)) for recording in block]
             yield cohort.splits.split_of(block[0].stimulus.stim_id), stored
+
+    @classmethod
+    def _chosen(
+        cls, raw: RawTree, cohort: Cohort, config: CorpusConfig, part: Part, log: BuildLog
+    ) -> Iterator[Recording]:
+        for recording in cls.recordings(raw, cohort, config, part, log):
+            if config.keeps_stimulus(recording.stimulus.metadata) and config.keeps_neuron(recording.neuron.metadata):
+                yield recording
 
     # The interface of datasets ------------------------------------------------------------------------------------
 
     def _info(self) -> datasets.DatasetInfo:
         self.config.check()
         corpus = self.CORPUS
+        self.config.where = checked_where(self.config.where, corpus)
         return datasets.DatasetInfo(
             description=f"{corpus.title}. {self.config.description}",
             features=self.encoder(self.config).features[self.config.table],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -270,17 +271,30 @@ def _provenance(corpus: Corpus, report: BuildReport) -> str:
         )
         for archive in corpus.archives
     ]
-    cohorts = " ".join(dict.fromkeys(entry.cohort for entry in report.cohorts.values()))
-    changed = next(iter(report.cohorts.values())).changed_parameters
-    settings = "".join(f" --set {key}={value}" for key, value in changed.items())
+    commands: dict[str, list[str]] = {}  # cohorts that were built with the same options, by these
+    for entry in report.cohorts.values():
+        names = commands.setdefault(_options(corpus, entry), [])
+        names += [entry.cohort] if entry.cohort not in names else []
+    build = "\n".join(
+        f"deepstrf-hf build {corpus.name} {' '.join(names)} --data-dir RAW --out {corpus.name}{options}"
+        for options, names in commands.items()
+    )
     return (
         f"## Where the data come from\n\nBuilt by deepstrf-hf {report.library_version}, builder version "
         f"{report.corpus_version}, from the files at {corpus.homepage}. The SHA-256 of every raw file used is in "
         "`build_report.json` and in the metadata of each Parquet file.\n\n"
         + _table(("file", "address", "size", "checksum", "optional", "what for"), rows)
-        + f"\n\nTo build it again:\n\n```bash\npip install deepstrf-hf\ndeepstrf-hf build {corpus.name} {cohorts} "
-        f"--data-dir RAW --out {corpus.name}{settings}\n```"
+        + f"\n\nTo build it again:\n\n```bash\npip install deepstrf-hf\n{build}\n```"
     )
+
+
+def _options(corpus: Corpus, entry: CohortReport) -> str:
+    """Return the options of the command line that built a cohort."""
+    options = [f" --set {shlex.quote(f'{key}={value}')}" for key, value in entry.changed_parameters.items()]
+    options += [f" --where {shlex.quote(f'{key}={value}')}" for key, values in entry.where.items() for value in values]
+    if entry.stimulus != corpus.cohort(entry.cohort).stimulus:
+        options.append(f" --stimulus {entry.stimulus}")
+    return "".join(options)
 
 
 def parameter_rows(config: type[CorpusConfig]) -> list[tuple[str, str, str, str]]:

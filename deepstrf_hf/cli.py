@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -97,22 +98,24 @@ def build(
     ] = None,
     on_error: Annotated[str, typer.Option(help="raise, or skip what cannot be used and report it.")] = "raise",
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a parameter; see `info`.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="COLUMN=VALUE, for example neuron.area=MLd; repeat for more.")
+    ] = None,
 ) -> None:
     """Build the tables of a corpus from its raw files."""
-    from deepstrf_hf.build import build as build_corpus
+    from deepstrf_hf.building import build as build_corpus
 
-    parameters = {}
-    for setting in settings or []:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise ParameterError("A setting must be NAME=VALUE", field="--set", found=setting)
-        parameters[name] = value
+    parameters = dict(_pairs(settings, "--set", "NAME=VALUE"))
+    conditions: dict[str, list[str]] = {}
+    for name, value in _pairs(where, "--where", "COLUMN=VALUE"):
+        conditions.setdefault(name, []).append(value)
     report = build_corpus(
         corpus,
         cohorts or None,
         data_dir=data_dir,
         out=out,
         parameters=parameters,
+        where=conditions,
         stimulus=stimulus,
         waveform=waveform,
         on_error=on_error,
@@ -122,6 +125,14 @@ def build(
 
     print_report(report, terminal())
     terminal().print(f"Written to {out}", highlight=False)
+
+
+def _pairs(texts: list[str] | None, option: str, expected: str) -> Iterator[tuple[str, str]]:
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ParameterError(f"This option takes {expected}", field=option, found=text, expected=expected)
+        yield name, value
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 
 from deepstrf_hf.errors import ParameterError, unknown_name
+from deepstrf_hf.where import Where, keeps, where_suffix
 
 
 def parameter(default: Any, description: str, *, unit: str | None = None, choices: Sequence[Any] | None = None) -> Any:
@@ -47,6 +48,8 @@ class CorpusConfig(datasets.BuilderConfig):
         ``"inline"`` or ``"reference"``; None takes what the cohort declares.
     on_error : str
         ``"raise"`` stops at the first recording that cannot be used, ``"skip"`` leaves it out and reports it.
+    where : mapping
+        Conditions on metadata, as `deepstrf_hf.where.checked_where` returns them; nothing else is built.
     dt_ms : float
         Bin width, ms. A parameter, like every field that a corpus adds.
     """
@@ -55,6 +58,7 @@ class CorpusConfig(datasets.BuilderConfig):
     table: str = "rows"
     stimulus: str | None = None
     on_error: str = "raise"
+    where: Where = dataclasses.field(default_factory=dict)
     dt_ms: float = parameter(5.0, "bin width of responses and spectrogram", unit="ms")
 
     @classmethod
@@ -72,13 +76,21 @@ class CorpusConfig(datasets.BuilderConfig):
         return {name: value for name, value in self.parameters().items() if value != fields[name].default}
 
     def variant_suffix(self) -> str:
-        """Return what changed parameters add to the cohort's name, such as ``"-dt10-frames_exact"``."""
+        """Return what changed parameters add to the cohort's name, such as ``"-dt10-frames_exact"``, and conditions."""
         parts = []
         for name, value in sorted(self.changed_parameters().items()):
             text = f"{value:g}" if isinstance(value, float) else str(value)
             label = f"dt{text}" if name == "dt_ms" else f"{name}_{text}"
             parts.append("-" + re.sub(r"[^A-Za-z0-9_.]", "_", label))
-        return "".join(parts)
+        return "".join(parts) + where_suffix(self.where)
+
+    def keeps_stimulus(self, metadata: Mapping[str, Any]) -> bool:
+        """Return whether a stimulus is to be built; a reader may ask before it reads the rest of it."""
+        return keeps(self.where, "stim", metadata)
+
+    def keeps_neuron(self, metadata: Mapping[str, Any]) -> bool:
+        """Return whether a neuron is to be built; a reader may ask before it reads the rest of it."""
+        return keeps(self.where, "neuron", metadata)
 
     def check(self) -> None:
         """Check all values.

@@ -204,6 +204,8 @@ class Corpus:
         Metadata, without the ``stim_`` and ``neuron_`` prefixes.
     cohorts : tuple of Cohort
         At least one.
+    recording_columns : mapping of str to Column
+        Of single (stimulus, neuron) pairs, without the ``recording_`` prefix.
     """
 
     name: str
@@ -222,6 +224,7 @@ class Corpus:
     stimulus_columns: Mapping[str, Column]
     neuron_columns: Mapping[str, Column]
     cohorts: tuple[Cohort, ...]
+    recording_columns: Mapping[str, Column] = field(default_factory=dict)
 
     def cohort(self, name: str) -> Cohort:
         """Return a cohort by name.

@@ -64,6 +64,8 @@ class CohortReport:
         Files by configuration name and split.
     tables : dict of str to str
         Table by configuration name.
+    where : dict of str to list
+        Conditions on metadata, where a part was built.
     """
 
     cohort: str
@@ -78,6 +80,7 @@ class CohortReport:
     raw_sha256: dict[str, str]
     configs: dict[str, dict[str, SplitFiles]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
+    where: dict[str, list[Any]] = field(default_factory=dict)
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """Return the counts that differ from the published ones, as (found, published)."""

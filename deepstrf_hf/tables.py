@@ -257,7 +257,7 @@ class RowEncoder:
         self.cohort, self.dt_ms = cohort, dt_ms
         self.features = {table: table_features(corpus, cohort, table, stimulus) for table in TABLES}
         self.schemas: dict[str, pa.Schema] = {table: self.features[table].arrow_schema for table in TABLES}
-        self._stimulus_columns = stimulus_columns(corpus)
+        self._stimulus_columns = {STIMULUS_PREFIX + name: column for name, column in corpus.stimulus_columns.items()}
         self._neuron_columns = neuron_columns(corpus)
         self._recording_columns = recording_columns(corpus)
         self._encoded: tuple[Stimulus | None, dict[str, Any]] = (None, {})

@@ -57,7 +57,7 @@ def ns1_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ns1_built(ns1_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a build of `ns1_raw`, shared by the tests that only read it."""
-    from deepstrf_hf.build import build
+    from deepstrf_hf import build
 
     out = tmp_path_factory.mktemp("ns1_built") / "ns1"
     build("ns1", data_dir=ns1_raw, out=out, on_error="skip", waveform=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from tests.hub.fixtures import api_for, client, hub  # noqa: F401
 from tests.hub.server import LoopbackHub
 from tests.hub.storage import Repository

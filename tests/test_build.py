@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.errors import (
     MissingRawFileError,
     RawFormatError,

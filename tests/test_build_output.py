@@ -9,7 +9,7 @@ import datasets
 import pytest
 
 import deepstrf_hf
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.errors import (
     OutputDirectoryError,
     RawFormatError,

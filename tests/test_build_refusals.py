@@ -1,6 +1,6 @@
 import pytest
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.errors import (
     BuilderContractError,
     DataDirectoryError,

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,9 @@ def test_without_matplotlib_figures_say_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'deepstrf-hf[plot]'" in done.stdout
+
+
+def test_no_module_takes_the_place_of_a_function_of_its_name() -> None:
+    """Importing a submodule binds it in the package; a function of the same name would be gone."""
+    modules = {path.stem for path in Path(deepstrf_hf.__file__).parent.iterdir()}
+    assert not modules & (set(deepstrf_hf.__all__) - {"errors"})

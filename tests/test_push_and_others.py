@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from tests.hub.client_env import run_client
 from tests.hub.fixtures import api_for, client, hub  # noqa: F401
 from tests.hub.records import RequestRecord

@@ -15,7 +15,7 @@ import yaml
 from datasets.utils.info_utils import NonMatchingSplitsSizesError
 from huggingface_hub import DatasetCard
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.errors import DeepstrfError, TableFormatError, UnknownNameError
 from deepstrf_hf.grid.load import load
 from deepstrf_hf.repository import Repository

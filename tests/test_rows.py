@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build, rows
 from deepstrf_hf.errors import DeepstrfError, TableFormatError, UnknownNameError
-from deepstrf_hf.rows import rows
 from tests.hub.fixtures import api_for, client, hub  # noqa: F401
 from tests.hub.server import LoopbackHub
 from tests.hub_helpers import CLIENT, REPOSITORY, TOKEN, digest_of_rows, files_of, read_files, rewrite

@@ -72,6 +72,7 @@ def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
     merged.stim_meta = [dict(entry) for entry in dataset.stim_meta]
     _refuse_equal_ids(merged.nrn_meta, by)
     grid = _merged_grid(dataset._grid, group_of, len(groups))
+    merged.response_normalization = None  # it was of the neurons before
     merged._selection = Selection(grid)
     merged._replace_grid(grid)
     return merged

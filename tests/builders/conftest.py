@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from tests.raw_writers.ns1 import write_ns1
 
 N_BINS = 999

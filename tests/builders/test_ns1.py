@@ -9,7 +9,7 @@ import scipy.io
 
 import deepstrf_hf
 from builders.ns1 import Ns1
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from tests.builders.ns1_trees import change_unit, expected_counts, unit_files
 
 N_BINS = 999

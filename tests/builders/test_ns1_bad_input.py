@@ -6,7 +6,7 @@ import scipy.io
 
 import deepstrf_hf
 from builders.ns1.raw import CLIPS
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.errors import MissingRawFileError, RawFormatError
 from tests.builders.ns1_trees import change_unit, unit_files
 

@@ -7,7 +7,7 @@ import scipy.io
 import deepstrf_hf
 from builders.ns1 import Ns1
 from builders.ns1.raw import CLIPS, read_units
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.errors import MissingRawFileError, ParameterError, RawFormatError
 from deepstrf_hf.raw_tree import RawTree
 from tests.builders.ns1_trees import unit_files

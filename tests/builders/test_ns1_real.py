@@ -9,7 +9,7 @@ import scipy.io
 import deepstrf_hf
 from builders.ns1 import Ns1
 from builders.ns1.raw import CLIPS, read_units
-from deepstrf_hf.build import build
+from deepstrf_hf import build
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.responses.binning import bin_spikes_one_per_ms
 

@@ -21,7 +21,7 @@ class KnownBuild(NamedTuple):
 @pytest.fixture(scope="session")
 def known_build(tmp_path_factory: pytest.TempPathFactory) -> KnownBuild:
     """Return a build of three units, one with a clip of 19 repeats, beside what the raw tree holds."""
-    from deepstrf_hf.build import build
+    from deepstrf_hf import build
 
     directory = tmp_path_factory.mktemp("known")
     truth = write_ns1(

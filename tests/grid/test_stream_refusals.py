@@ -348,6 +348,15 @@ def test_tables_that_are_not_ours(copied_build: Path, provenance: Callable[[Any]
         stream(copied_build)
 
 
+def test_tables_of_a_later_version_may_look_otherwise(copied_build: Path) -> None:
+    """It is the version that is told, not what this version misses in them."""
+    for config, column in (("a1", "stim_id"), ("a1-stimuli", "stim_id"), ("a1-neurons", "neuron_id")):
+        rewrite(one_file(copied_build, config), table=lambda table, column=column: table.drop_columns([column]))
+    rewrite_all(copied_build, lambda said: said | {"table_version": said["table_version"] + 1})
+    with pytest.raises(TableFormatError, match="later version"):
+        stream(copied_build)
+
+
 def test_tables_with_a_step_nobody_knows(copied_build: Path) -> None:
     steps = {"published": [{"step": "hanning_smoth"}], "deepstrf": []}
     rewrite_all(copied_build, lambda said: said | {"preprocessing": steps})

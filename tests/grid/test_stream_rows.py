@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepstrf_hf.errors import TableFormatError
 from deepstrf_hf.grid.description import GridDescription
 from deepstrf_hf.grid.stream_files import TableFile
 from deepstrf_hf.grid.stream_index import read_index
@@ -185,3 +186,69 @@ def test_many_files_are_closed_in_time(tmp_path: Path, monkeypatch: pytest.Monke
         assert len(reader._open) <= 2
     reader.close()
     assert not reader._open
+
+
+def test_a_row_group_of_one_stimulus_and_a_row_without_name(tmp_path: Path) -> None:
+    """The statistics of the row group name one stimulus; they leave out what has no name."""
+    path = tmp_path / "main"
+    write_rows(path, rows_of([(3, {0, 1, 2})]), pa.uint8(), 9)
+    table = pq.read_table(path)
+    table = table.set_column(0, "stim_id", pa.array(["s00", None, "s00"]))
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(METADATA)
+    with pytest.raises(TableFormatError, match="A row lacks its name") as caught:
+        read_index([TableFile("main", path)], {"s00": 0}, None)
+    assert (caught.value.path, caught.value.field) == (str(path), "stim_id")
+
+
+class Echo(ItemReader):
+    """Hands back what it is asked for."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def read(self, items: Any) -> Any:
+        assert self.is_open
+        return dict.fromkeys(items)
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+@pytest.mark.parametrize("taken", [1, 4, 10])
+def test_reading_ahead_goes_so_far_and_ends(depth: int, taken: int) -> None:
+    """Tasks are begun in order, `depth` ahead of the one whose items are used; in the end all readers are closed."""
+    begun, readers = [], []
+
+    def tasks() -> Any:
+        for task in range(10):
+            begun.append(task)
+            yield [task]
+
+    def make() -> Echo:
+        readers.append(Echo())
+        return readers[-1]
+
+    reading = read_ahead(tasks(), make, depth)
+    for number in range(taken):
+        assert list(next(reading)) == [number]
+        assert begun == list(range(min(10, number + 1 + depth)))
+    assert 0 < len(readers) <= max(1, depth) and all(reader.is_open for reader in readers)
+    reading.close()  # type: ignore[attr-defined]
+    assert not any(reader.is_open for reader in readers)
+
+
+def test_an_error_while_reading_ahead_comes_in_its_turn() -> None:
+    class Broken(Echo):
+        def read(self, items: Any) -> Any:
+            if items == [2]:
+                raise TableFormatError("The third is broken")
+            return super().read(items)
+
+    reading = read_ahead(([task] for task in range(9)), Broken, 2)
+    assert [list(next(reading)) for _ in range(2)] == [[0], [1]]
+    with pytest.raises(TableFormatError, match="The third"):
+        next(reading)
+    assert list(reading) == []

@@ -16,8 +16,7 @@ import scipy.io.wavfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepstrf_hf import NeuralDataset, load, neural_collate
-from deepstrf_hf.build import build
+from deepstrf_hf import NeuralDataset, build, load, neural_collate
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.corpus import Cohort
 from deepstrf_hf.errors import BuilderContractError, GridError, TableFormatError

@@ -28,6 +28,7 @@ from deepstrf_hf.responses.preprocessing import steps_to_json
 from deepstrf_hf.staging import OutputDirectory
 from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
+from deepstrf_hf.where import checked_where, describe_where
 
 
 def build(
@@ -37,6 +38,7 @@ def build(
     data_dir: str | Path,
     out: str | Path,
     parameters: Mapping[str, Any] | None = None,
+    where: Mapping[str, Any] | None = None,
     stimulus: str | None = None,
     waveform: bool = False,
     on_error: str = "raise",
@@ -59,6 +61,9 @@ def build(
         Directory to write: absent, empty, or an earlier build of the same corpus.
     parameters : mapping, optional
         Parameters that differ from the published ones; the configuration's name tells them (``a1-dt10``).
+    where : mapping, optional
+        Build a part: a value, or a list of values, that columns must have, for example
+        ``{"neuron.area": "MLd", "stim.type": ["conspecific"]}``. The configuration's name tells them too.
     stimulus : str, optional
         ``"inline"`` or ``"reference"`` instead of what the corpus declares.
     waveform : bool
@@ -77,7 +82,7 @@ def build(
     Raises
     ------
     UnknownNameError
-        No such corpus, cohort or parameter.
+        No such corpus, cohort, parameter or column.
     ParameterError
         A value that cannot be used.
     DataDirectoryError
@@ -91,9 +96,11 @@ def build(
     if num_proc < 1:
         raise ParameterError("The number of processes must be at least 1", field="num_proc", found=num_proc)
     names = list(dict.fromkeys(cohorts or [cohort.name for cohort in builder.CORPUS.cohorts]))
+    chosen = checked_where(where, builder.CORPUS)
     configs = [
         with_parameters(
-            replace(builder.default_config(name), stimulus=stimulus, on_error=on_error), dict(parameters or {})
+            replace(builder.default_config(name), stimulus=stimulus, on_error=on_error, where=chosen),
+            dict(parameters or {}),
         )
         for name in names
     ]
@@ -172,7 +179,8 @@ def _build_cohort(
             f"No recording of {builder.CORPUS.name}/{name} could be used",
             path=raw.root,
             found="; ".join(f"{item}: {reason}" for (_, item), reason in list(log.left_out.items())[:3]) or None,
-            mend="check the raw files; nothing was written",
+            expected=describe_where(config.where) or None,
+            mend="check the raw files" + (" and the conditions" if config.where else "") + "; nothing was written",
         )
     n_stimuli = _write_stimuli(stimulus_files, encoder, staging / f"{name}-stimuli", provenance, shards)
     with ShardWriter(
@@ -194,11 +202,12 @@ def _build_cohort(
         changed_parameters=config.changed_parameters(),
         stimulus=config.stimulus or cohort.stimulus,
         counts=counts,
-        published=dict(cohort.counts),
+        published={} if config.where else dict(cohort.counts),
         left_out=[(kind, item, reason) for (kind, item), reason in sorted(log.left_out.items())],
         amounts=[(kind, reason, amount) for (kind, reason), amount in sorted(log.amounts.items())],
-        notes=list(log.notes),
+        notes=[*([f"Only a part was built: {describe_where(config.where)}."] if config.where else []), *log.notes],
         raw_sha256=hashes,
+        where={key: list(values) for key, values in config.where.items()},
     )
     for table in TABLES:
         splits = {split: files for (of_table, split), files in shards.items() if of_table == table}
@@ -225,6 +234,7 @@ def _provenance(
         "config": name,
         "stimulus": config.stimulus or cohort.stimulus,
         "parameters": config.parameters(),
+        "where": {name: list(values) for name, values in config.where.items()},
         "dt_ms": config.dt_ms,
         "species": corpus.species,
         "hearing_range_hz": list(corpus.hearing_range_hz),
