@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepstrf_hf.errors import RawFormatError
-from deepstrf_hf.formats.matlab import MatlabStruct, load_variable
+from deepstrf_hf.formats.matlab import MatlabStruct, load_variable, load_variables
 
 
 @pytest.fixture
@@ -101,3 +101,48 @@ def path_once(tmp_path_factory):
     file = tmp_path_factory.mktemp("matlab") / "unit.mat"
     scipy.io.savemat(file, {"data": {"name": "ferret", "times": np.array([[1.5, 2.5]]), "inner": {"value": 7}}})
     return file
+
+
+def test_several_variables_and_those_that_may_be_absent(path):
+    content = load_variables(path, ["data"], optional=["other", "nothing"])
+    assert content.keys() == {"data", "other"}
+    with pytest.raises(RawFormatError) as caught:
+        load_variables(path, ["data", "nothing"])
+    assert caught.value.field == "nothing"
+    assert caught.value.found == "data, other"
+
+
+def test_structure_arrays_and_cell_arrays_of_structures_are_read_alike(tmp_path):
+    file = tmp_path / "cells.mat"
+    rows = [{"value": 1.0}, {"value": 2.0}]
+    array = np.array([(1.0,), (2.0,)], dtype=[("value", object)])[None]
+    cells = np.empty((1, 2), object)
+    cells[0, :] = rows
+    holder = {"inside": cells, "none": np.zeros((0, 0)), "number": 4}
+    scipy.io.savemat(file, {"structs": array, "cells": cells, "empty": np.zeros((0, 0)), "holder": holder})
+    content = load_variables(file, ["structs", "cells", "empty", "holder"])
+    for name, places in (("structs", ["structs(1)", "structs(2)"]), ("cells", ["cells{1}(1)", "cells{2}(1)"])):
+        entries = MatlabStruct.entries(content[name], file, name)
+        assert [entry.number("value") for entry in entries] == [1, 2]
+        assert [entry.place for entry in entries] == places
+    assert MatlabStruct.entries(content["empty"], file, "empty") == []
+    outer = MatlabStruct.elements(content["holder"], file, "holder")[0]
+    assert outer.entry("inside").number("value") == 1
+    assert [outer.has(field) for field in ("inside", "none", "absent")] == [True, False, False]
+    with pytest.raises(RawFormatError, match="empty"):
+        outer.entry("none")
+    with pytest.raises(RawFormatError, match="structure is expected"):
+        MatlabStruct.entries(np.array([[1.0]]), file, "number")
+    mixed = np.empty((1, 1), object)
+    mixed[0, 0] = np.array([[1.0]])
+    with pytest.raises(RawFormatError, match=r"mixed\{1\}"):
+        MatlabStruct.entries(mixed, file, "mixed")
+
+
+def test_samples_keep_the_type_they_are_stored_in(tmp_path):
+    file = tmp_path / "trace.mat"
+    scipy.io.savemat(file, {"data": {"trace": np.array([[1], [-2]], np.int16)}})
+    data = MatlabStruct.elements(load_variable(file, "data"), file, "data")[0]
+    assert data.samples("trace").dtype == np.int16
+    assert data.vector("trace").tolist() == [1.0, -2.0]
+    assert data.vector("trace").dtype == np.float64
