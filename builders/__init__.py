@@ -1,6 +1,10 @@
 """One package per corpus: what is true of that corpus only."""
 
 BUILDERS = {
+    "crcns_aa1": "builders.crcns_aa1:CrcnsAa1",
+    "crcns_aa2": "builders.crcns_aa2:CrcnsAa2",
+    "crcns_aa4": "builders.crcns_aa4:CrcnsAa4",
+    "crcns_ac1": "builders.crcns_ac1:CrcnsAc1",
     "ns1": "builders.ns1:Ns1",
 }
 """Builder of each corpus, as ``module:class``; imported when asked for."""
