@@ -1,0 +1,1 @@
+"""What `scripts/benchmark.py` measures, a module per section, and what the sections share."""

@@ -1,0 +1,12 @@
+"""All corpora that are compared with deepSTRF 0.1.0."""
+
+from __future__ import annotations
+
+from scripts.parity.corpus_aa4 import AA4
+from scripts.parity.corpus_ac1 import ASARI_A1, ASARI_MGB, WEHR
+from scripts.parity.corpus_declaration import CorpusParity
+from scripts.parity.corpus_finch import AA1, AA2
+from scripts.parity.corpus_ns1 import NS1
+
+CORPORA: dict[str, CorpusParity] = {corpus.name: corpus for corpus in (NS1, AA1, AA2, AA4, WEHR, ASARI_A1, ASARI_MGB)}
+"""By their names on the command line."""
