@@ -203,9 +203,13 @@ def _build_cohort(
         stimulus=config.stimulus or cohort.stimulus,
         counts=counts,
         published={} if config.where else dict(cohort.counts),
-        left_out=[(kind, item, reason) for (kind, item), reason in sorted(log.left_out.items())],
+        # Below the raw directory: where that lies on the builder's machine is nobody's business.
+        left_out=[(kind, item, raw.shown(reason)) for (kind, item), reason in sorted(log.left_out.items())],
         amounts=[(kind, reason, amount) for (kind, reason), amount in sorted(log.amounts.items())],
-        notes=[*([f"Only a part was built: {describe_where(config.where)}."] if config.where else []), *log.notes],
+        notes=[
+            *([f"Only a part was built: {describe_where(config.where)}."] if config.where else []),
+            *map(raw.shown, log.notes),
+        ],
         raw_sha256=hashes,
         where={key: list(values) for key, values in config.where.items()},
     )

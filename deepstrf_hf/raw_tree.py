@@ -71,6 +71,12 @@ class RawTree:
             )
         return path
 
+    def shown(self, text: str) -> str:
+        """Return a text in which paths of raw files begin below the raw directory."""
+        for root in dict.fromkeys((str(self.root), str(self.root.resolve()))):
+            text = text.replace(f"{root}/", "")
+        return text
+
     def sha256(self, names: Iterable[str]) -> dict[str, str]:
         """Return the SHA-256 of raw files, by name; files that are not there are left out."""
         present = [name for name in sorted(set(names)) if (self.root / name).is_file()]

@@ -197,7 +197,8 @@ def test_broken_recording_can_be_skipped_and_is_listed(tmp_path, num_proc):
     report = build(Toy, ["counts"], data_dir=raw, out=tmp_path / "out", on_error="skip", num_proc=num_proc)
     entry = report.cohorts["counts"]
     assert [(kind, name) for kind, name, _ in entry.left_out] == [("units", "site_b-n1")]
-    assert "A unit is broken" in entry.left_out[0][2]
+    assert "A unit is broken" in entry.left_out[0][2] and "site_b.txt" in entry.left_out[0][2]
+    assert str(raw) not in (tmp_path / "out" / "build_report.json").read_text(), "the report goes to the Hub"
     assert entry.differences()["neurons"] == (5, 6)
 
 

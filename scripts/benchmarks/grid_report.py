@@ -194,7 +194,7 @@ def _memory(answers: GridAnswers, grid: str) -> list[dict[str, str]]:
 def _curves(answers: GridAnswers, grid: str) -> list[Curve]:
     """Return how each figure grows, for figures that were measured at all sizes."""
     amounts = [answers.amounts(grid, fraction) for fraction in FRACTIONS]
-    data = [entry["counts_mb"] + entry["spectrograms_mb"] for entry in amounts if entry is not None]
+    data = [entry["counts_mb"] for entry in amounts if entry is not None]
     curves = []
     for name, label in {**LABELS, "memory": "peak memory of construction above its inputs"}.items():
         found = {}
@@ -205,7 +205,9 @@ def _curves(answers: GridAnswers, grid: str) -> list[Curve]:
                 found[shown] = known
         if found:
             unit = "MB" if name == "memory" else "s"
-            curves.append(Curve(f"{grid}-{name}", f"{TITLES[grid]}: {label}", "stored data, MB", unit, data, found))
+            curves.append(
+                Curve(f"{grid}-{name}", f"{TITLES[grid]}: {label}", "responses as stored, MB", unit, data, found)
+            )
     return curves
 
 

@@ -146,20 +146,21 @@ def signal_type(word: str, of_all: str) -> CorpusDifference:
 
 def runs(peer_options: Mapping[str, Any], responses: Tolerance) -> tuple[Run, ...]:
     """Return the ways to load a cohort."""
-    common = {"stimuli": LOG_SPECTROGRAM, "responses": responses}
     return (
-        Run("defaults", peer_options, preprocessing="deepstrf", **common),
+        Run("defaults", peer_options, preprocessing="deepstrf", stimuli=LOG_SPECTROGRAM, responses=responses),
         Run(
             "10 ms, to 25.6 kHz",
             {**peer_options, "dt_ms": 10.0, "fmax": 25_600.0, "bins_per_octave": 4},
             {"dt_ms": 10.0, "fmax": 25_600.0, "bins_per_octave": 4.0},
-            **common,
+            stimuli=LOG_SPECTROGRAM,
+            responses=responses,
         ),
         Run(
             "faster detrending",
             {**peer_options, "detrend_med_ms": 60.0, "detrend_gauss_ms": 5.0, "window_ms": 20.0},
             {"detrend_med_ms": 60.0, "detrend_gauss_ms": 5.0, "window_ms": 20.0},
-            **common,
+            stimuli=LOG_SPECTROGRAM,
+            responses=responses,
         ),
         Run(
             "waveforms",

@@ -141,11 +141,11 @@ def compare(ours: Snapshot, theirs: Snapshot, stimuli: Tolerance, responses: Tol
     ]
     found.findings += _absent("pair", *({_place(pair): None for pair in one} for one in shared))
     for pair in sorted(shared[0].keys() & shared[1].keys()):
-        one, other = shared[0][pair], shared[1][pair]
-        if len(one) != len(other):
-            found.findings.append(Finding("trials", _place(pair), str(len(one)), str(len(other))))
+        trials = [len(of_one[pair]) for of_one in shared]
+        if trials[0] != trials[1]:
+            found.findings.append(Finding("trials", _place(pair), *map(str, trials)))
         else:
-            _compare_values(found, "responses", _place(pair), one, other, responses)
+            _compare_values(found, "responses", _place(pair), shared[0][pair], shared[1][pair], responses)
     return found
 
 

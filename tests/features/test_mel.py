@@ -230,3 +230,9 @@ def test_what_cannot_be_computed_is_refused(change, field):
 
 def test_the_shortest_sound_is_one_sample_longer_than_half_the_window():
     assert mel_spectrogram(sound(161), 32_000, dt_ms=1.0).shape == (32, 6)
+
+
+def test_an_odd_window_has_one_frame_less_where_the_sound_is_whole_hops():
+    assert mel_spectrogram(sound(32 * 150), 32_000, dt_ms=1.0).shape[1] == 151
+    # 225 samples of window, padded by 112 on each side: 1 + (4800 + 224 - 225) // 32 frames fit.
+    assert mel_spectrogram(sound(32 * 150), 32_000, dt_ms=1.0, window_ms=7.03125).shape[1] == 150

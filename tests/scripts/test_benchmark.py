@@ -117,7 +117,7 @@ def test_ratios_and_verdicts() -> None:
     assert report.figures["growth"]["wingert-masks"]["deepSTRF"] == pytest.approx(2)
     assert report.figures["growth"]["wingert-masks"]["deepstrf-hf"] == pytest.approx(1)
     curve = next(curve for curve in report.curves if curve.name == "wingert-memory")
-    assert curve.data == [120 * fraction for fraction in FRACTIONS] and curve.figures["deepSTRF"] == [41.0] * 3
+    assert curve.data == [100 * fraction for fraction in FRACTIONS] and curve.figures["deepSTRF"] == [41.0] * 3
 
 
 def test_what_was_not_measured_leaves_gaps_and_no_verdicts() -> None:

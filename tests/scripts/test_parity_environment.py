@@ -85,7 +85,11 @@ def test_a_missing_a_doubled_and_a_huge_test_are_refused(tmp_path: Path) -> None
         unpack_tests(huge, ["test_a.py"], tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive", gzip.compress(b"not a tar file"), None])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not an archive", gzip.compress(b"not a tar file"), None],
+    ids=["empty", "no archive", "no tar file", "cut short"],  # a compressed file holds the time it was made
+)
 def test_what_is_no_archive_is_refused_with_its_name(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "broken.tar.gz"
     if content is None:
