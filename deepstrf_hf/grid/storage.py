@@ -81,9 +81,13 @@ class PackedGrid:
         if sizes.sum() != len(values):
             raise GridError("Responses do not fill their buffer", found=len(values), expected=int(sizes.sum()))
         offsets = np.cumsum(sizes) - sizes
-        order = np.lexsort((neuron, stimulus))
+        place = stimulus.astype(np.int64) * n_neurons + neuron
+        order: Any = slice(None)  # pairs mostly come sorted, and sorting them again would cost more than all the rest
+        if (place[1:] <= place[:-1]).any():
+            order = np.argsort(place, kind="stable")
+            place = place[order]
         stimulus, neuron = np.asarray(stimulus)[order], np.asarray(neuron)[order]
-        twice = np.flatnonzero((stimulus[1:] == stimulus[:-1]) & (neuron[1:] == neuron[:-1]))
+        twice = np.flatnonzero(place[1:] == place[:-1])
         if twice.size:
             raise GridError(
                 "A (stimulus, neuron) pair stands twice",
