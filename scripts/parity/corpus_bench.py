@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,8 @@ def measure_all(corpora: Sequence[CorpusParity], python: str, scratch: Path) -> 
         corpus.write(directory / "raw", SEED, corpus.bench_options)
         print(f"{corpus.name}: measuring", file=sys.stderr, flush=True)
         figures[corpus.name] = measure(corpus, python, directory)
+        shutil.rmtree(directory)
+        print(markdown({corpus.name: figures[corpus.name]}), file=sys.stderr, flush=True)
     return markdown(figures), figures
 
 
