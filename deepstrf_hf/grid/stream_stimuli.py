@@ -21,7 +21,7 @@ from deepstrf_hf.parquet import as_numpy
 LARGE_COLUMNS = ("spectrogram", "audio", "picture")
 """Columns of the stimuli table that are not metadata."""
 WAVEFORM_COLUMNS = ("audio", "stim_sample_rate_hz", AUDIO_ONSET)
-CACHE_BYTES = 16 * 2**20
+CACHE_BYTES = 32 * 2**20
 """Bytes of decoded columns that are kept; the one in use is kept however large it is."""
 
 

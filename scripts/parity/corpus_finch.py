@@ -149,7 +149,7 @@ AA1 = CorpusParity(
     corpus="crcns_aa1",
     cohort="all",
     writer="tests.raw_writers.crcns_aa1:write_crcns_aa1",
-    bench_options={"n_extra": 40},
+    bench_options={"n_extra": 400},
     peer_class="CRCNSAA1Dataset",
     neuron_name=("cell_id",),
     stimulus_name=("type", "name"),
@@ -162,7 +162,7 @@ AA2 = replace(
     name="crcns_aa2",
     corpus="crcns_aa2",
     writer="tests.raw_writers.crcns_aa2:write_crcns_aa2",
-    bench_options={"n_extra": 80},
+    bench_options={"n_extra": 480},
     peer_class="CRCNSAA2Dataset",
     runs=(*RUNS, Run("OV, L3", {"smooth": False, "areas": ("OV", "L3")}, where={"neuron.area": ["OV", "L3"]})),
     differences=(
