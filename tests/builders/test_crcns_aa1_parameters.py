@@ -118,3 +118,11 @@ def test_sounds_that_a_condition_leaves_out_are_not_read(written, tmp_path):
     (truth.root / "all_stims" / "flatrip" / truth.of_class("flatrip")[0]).write_bytes(b"")
     _, entry, _ = built(truth, tmp_path, where={"stim.type": "conspecific"})
     assert entry.counts["stimuli"] == 3
+
+
+def test_cells_that_a_condition_leaves_out_are_not_read(tmp_path):
+    truth = write_crcns_aa1(tmp_path / "raw", n_extra=0)
+    (truth.root / "Field_L_cells" / "gg0304_10_B" / "flatrip" / "spike1").write_text("damaged")
+    (truth.root / "Field_L_cells" / "empty_1_B").mkdir()
+    _, entry, _ = built(truth, tmp_path, where={"neuron.area": "MLd"})
+    assert entry.counts["neurons"] == 4
