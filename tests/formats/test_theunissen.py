@@ -119,6 +119,13 @@ def test_times_on_the_edges_of_bins_belong_to_the_bin_that_begins_there():
     assert count_spikes([trains_of(just_before)], 30, 0.1).counts.tolist() == [[1] * 29 + [0]]
 
 
+def test_times_that_are_not_whole_microseconds_once_multiplied_belong_to_their_bin_too():
+    assert 32.3 * 1000 < 32_300, "the trap"
+    counts = count_spikes([trains_of([32.3])], 324, 0.1).counts[0]
+    assert np.flatnonzero(counts).tolist() == [323]
+    assert np.flatnonzero(count_spikes([trains_of([1.001])], 8, 0.143).counts[0]).tolist() == [7]
+
+
 def test_presentations_are_stacked_and_what_lies_outside_is_counted():
     first, second = trains_of([-0.001, 0.0, 4.999], []), trains_of([5.0, 9.999, 10.0, 300.0])
     binned = count_spikes([first, second], 2, 5.0)
