@@ -21,7 +21,7 @@ from deepstrf_hf.errors import BuilderContractError, MissingRawFileError, Output
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.parquet import ShardWriter
 from deepstrf_hf.progress import progress_bar
-from deepstrf_hf.raw_tree import RawTree
+from deepstrf_hf.raw_tree import RawTree, sha256_of_list
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport, CohortReport, SplitFiles
 from deepstrf_hf.responses.preprocessing import steps_to_json
@@ -252,7 +252,9 @@ def _provenance(
             "published": steps_to_json(cohort.preprocessing),
             "deepstrf": steps_to_json(cohort.deepstrf_preprocessing),
         },
-        "raw_sha256": dict(hashes),
+        # Of the list: with thousands of files it would outweigh the tables. `build_report.json` has it whole.
+        "raw_files": len(hashes),
+        "raw_sha256": sha256_of_list(hashes),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -86,6 +86,18 @@ class RawTree:
                 digests.append(digest)
                 bar.update()
         return dict(zip(present, digests, strict=True))
+
+
+def sha256_of_list(hashes: Mapping[str, str]) -> str:
+    """Return one SHA-256 for many files: that of their list, as ``sha256sum`` prints it, in the order of their names.
+
+    Parameters
+    ----------
+    hashes : mapping of str to str
+        SHA-256 of each file by its name below the raw directory, as `RawTree.sha256` gives them.
+    """
+    lines = (f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

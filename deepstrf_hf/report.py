@@ -59,7 +59,7 @@ class CohortReport:
     notes : list of str
         What a user should know.
     raw_sha256 : dict of str to str
-        SHA-256 of the raw files used.
+        SHA-256 of the raw files used, by name; the files' metadata has `raw_tree.sha256_of_list` of it.
     configs : dict
         Files by configuration name and split.
     tables : dict of str to str

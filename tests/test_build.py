@@ -153,9 +153,12 @@ def test_every_file_says_where_it_comes_from(built):
         assert provenance["corpus"] == "toy"
         assert provenance["corpus_version"] == "1.2.3"
         assert provenance["parameters"] == {"dt_ms": 5.0, "gain": 1.0, "window": "hann", "limit": None}
-        digest = hashlib.sha256(SITES[0].encode()).hexdigest()
-        assert provenance["raw_sha256"]["site_a.txt"] == digest
-        assert "never there.txt" not in provenance["raw_sha256"]
+        hashes = report.cohorts[provenance["config"]].raw_sha256
+        assert hashes["site_a.txt"] == hashlib.sha256(SITES[0].encode()).hexdigest()
+        assert "never there.txt" not in hashes
+        listed = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
+        assert provenance["raw_files"] == len(hashes) > 1
+        assert provenance["raw_sha256"] == hashlib.sha256(listed.encode()).hexdigest()
 
 
 def test_no_path_of_the_machine_gets_into_the_files(built, tmp_path_factory):

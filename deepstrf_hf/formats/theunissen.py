@@ -202,9 +202,6 @@ def _all_numbers(line: bytes) -> bool:
 def count_spikes(presentations: Sequence[SpikeTrains], n_bins: int, dt_ms: float) -> BinnedSpikes:
     """Count the spikes of several presentations per bin, their trials one after the other.
 
-    Times have three decimals. They are binned in whole microseconds, in which a time on the edge between two bins lies
-    on it exactly: 0.3 ms falls into bin 3 of 0.1 ms, though 0.3 / 0.1 < 3 in floating point.
-
     Parameters
     ----------
     presentations : sequence of SpikeTrains
@@ -222,15 +219,7 @@ def count_spikes(presentations: Sequence[SpikeTrains], n_bins: int, dt_ms: float
     firsts = np.cumsum([0, *(trains.n_trials for trains in presentations)])
     times = np.concatenate([trains.times_ms for trains in presentations])
     trials = np.concatenate([trains.trials + first for trains, first in zip(presentations, firsts, strict=False)])
-    width = float(_microseconds(np.array([dt_ms]))[0])
-    return bin_spikes(_microseconds(times), trials, int(firsts[-1]), n_bins, width)
-
-
-def _microseconds(milliseconds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert to microseconds, exactly where the milliseconds have three decimals."""
-    scaled = milliseconds * 1000
-    whole = np.round(scaled)
-    return np.where(np.abs(scaled - whole) < 1e-4, whole, scaled)
+    return bin_spikes(times, trials, int(firsts[-1]), n_bins, dt_ms)
 
 
 def list_cell(root: Path, cell: str) -> CellFiles:

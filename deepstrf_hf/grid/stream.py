@@ -143,7 +143,7 @@ def stream(
         "split": str(split),
         "neurons": hashlib.sha256("\n".join(ids[number] for number in kept).encode()).hexdigest(),
         "items": index.digest(),
-        "raw_files": hashlib.sha256(repr(provenance.get("raw_sha256")).encode()).hexdigest(),
+        "raw_files": str(provenance.get("raw_sha256")),
     }
     return ResponseStream(content, order, names, prefetch)
 

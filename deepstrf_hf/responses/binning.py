@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from deepstrf_hf.errors import ParameterError
 
+EDGE_TOLERANCE_MS = 1e-6
+"""A time this close to the edge between two bins lies on it, ms: far below a sample, far above rounding error."""
+
 
 class BinnedSpikes(NamedTuple):
     """Counts of `bin_spikes`.
@@ -33,6 +36,9 @@ def bin_spikes(
 ) -> BinnedSpikes:
     """Count spikes per bin: a spike at time t falls into bin floor(t / dt), and every spike counts.
 
+    A time within `EDGE_TOLERANCE_MS` of an edge is on it: 0.3 ms falls into bin 3 of 0.1 ms, though 0.3 / 0.1 < 3 in
+    floating point.
+
     Parameters
     ----------
     times_ms : ndarray of float64, shape (spikes,)
@@ -56,7 +62,9 @@ def bin_spikes(
     """
     if not dt_ms > 0:
         raise ParameterError("A bin width must be positive", field="dt_ms", found=dt_ms, expected="> 0 ms")
-    bins = np.floor(times_ms / dt_ms).astype(np.int64)
+    edges = np.round(times_ms / dt_ms)
+    on_edge = np.abs(times_ms - edges * dt_ms) < EDGE_TOLERANCE_MS
+    bins = np.where(on_edge, edges, np.floor(times_ms / dt_ms)).astype(np.int64)
     before, after = bins < 0, bins >= n_bins
     inside = ~(before | after)
     flat = trials[inside].astype(np.int64) * n_bins + bins[inside]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepstrf_hf.errors import ParameterError
-from deepstrf_hf.responses.binning import bin_spikes, bin_spikes_one_per_ms
+from deepstrf_hf.responses.binning import EDGE_TOLERANCE_MS, bin_spikes, bin_spikes_one_per_ms
 
 SPIKE_TIMES = numpy_strategies.arrays(
     np.float64, st.integers(0, 60), elements=st.floats(-5, 120, allow_nan=False, width=32)
@@ -52,7 +52,8 @@ def test_no_spike_is_lost_and_order_does_not_matter(times, dt_ms, n_bins):
     expected = np.zeros((3, n_bins), int)
     for time, trial in zip(times, trials, strict=True):
         for position in range(n_bins):
-            expected[trial, position] += position * dt_ms <= time < (position + 1) * dt_ms
+            start, end = position * dt_ms - EDGE_TOLERANCE_MS, (position + 1) * dt_ms - EDGE_TOLERANCE_MS
+            expected[trial, position] += start < time <= end
     np.testing.assert_array_equal(binned.counts, expected)
 
 
@@ -73,3 +74,13 @@ def test_one_per_millisecond_keeps_trials_apart():
 def test_one_per_millisecond_needs_whole_milliseconds():
     with pytest.raises(ParameterError, match="whole milliseconds"):
         bin_spikes_one_per_ms(np.array([1.0]), np.array([0]), 1, 1, 2.5)
+
+
+@given(st.integers(0, 5000), st.sampled_from([0.1, 0.2, 0.3, 0.7, 1.0, 1 / 3, 5.0]))
+def test_a_time_on_an_edge_falls_into_the_bin_that_begins_there(number, dt_ms):
+    times = np.array([number * dt_ms, (number * dt_ms) * 1000 / 1000, sum([dt_ms / 4] * 4) * number])
+    assert bin_spikes(times, np.zeros(3, int), 1, number + 1, dt_ms).counts[0].tolist() == [0] * number + [3]
+
+
+def test_a_time_a_microsecond_before_an_edge_falls_into_the_bin_before():
+    assert bin_spikes(np.array([4.999, 5.001]), np.zeros(2, int), 1, 2, 5.0).counts.tolist() == [[1, 1]]
