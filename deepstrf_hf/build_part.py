@@ -117,6 +117,7 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
     writers: dict[tuple[str, str], ShardWriter] = {}
     with ExitStack() as stack:
         stimuli = stack.enter_context(pa.ipc.new_file(str(stimuli_path), encoder.schemas["stimuli"]))
+        last = None
         for split, block in builder.blocks(job.raw, job.config, job.part, log):
             for recording in block:
                 neurons.add(recording)
@@ -131,7 +132,10 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
                         )
                     )
                 writers[table, split].write(encoder.rows(block, table))
-            stimuli.write_batch(encoder.stimulus_row(block[0].stimulus).to_batches()[0])
+            if block[0].stimulus is last:  # heard in the other split too
+                continue
+            last = block[0].stimulus
+            stimuli.write_batch(encoder.stimulus_row(last).to_batches()[0])
             if advance is not None:
                 advance(1)
     shards: dict[tuple[str, str], Shards] = {}

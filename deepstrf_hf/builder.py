@@ -6,7 +6,7 @@ import heapq
 import itertools
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,13 +14,15 @@ import datasets
 import numpy as np
 
 from deepstrf_hf.build_log import BuildLog
+from deepstrf_hf.columns import refuse_reserved_columns
 from deepstrf_hf.config import CorpusConfig
 from deepstrf_hf.corpus import Cohort, Corpus
 from deepstrf_hf.errors import DataDirectoryError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording, Stimulus
-from deepstrf_hf.tables import RowEncoder, refuse_reserved_columns, stored_response
+from deepstrf_hf.stored_values import stored_response
+from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
 from deepstrf_hf.where import checked_where
@@ -101,6 +103,16 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
         """Return the centre frequency of each spectrogram band, Hz, lowest first; None where bands have none."""
         return None
 
+    @classmethod
+    def counts_events(cls, cohort: Cohort, config: Any) -> bool:
+        """Return whether stored responses count events, so that their sum is a number of spikes."""
+        return cohort.signal_type == "spikes" and cohort.response_dtype.startswith("uint")
+
+    @classmethod
+    def published_counts(cls, cohort: Cohort, config: Any) -> Mapping[str, int]:
+        """Return the published counts that a build with these parameters must give."""
+        return cohort.counts
+
     # What the base derives ----------------------------------------------------------------------------------------
 
     @classmethod
@@ -131,11 +143,14 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def blocks(
         cls, raw: RawTree, config: CorpusConfig, part: Part, log: BuildLog
     ) -> Iterator[tuple[str, list[Recording]]]:
-        """Yield (split, all recordings of one stimulus) of a part: sorted by neuron, responses in their stored type."""
+        """Yield (split, all recordings of one stimulus in it) of a part: sorted by neuron, in their stored type."""
         cohort = cls.CORPUS.cohort(config.cohort)
         for block in stimulus_blocks(cls._chosen(raw, cohort, config, part, log), part):
-            stored = [replace(recording, response=stored_response(recording, cohort)) for recording in block]
-            yield cohort.splits.split_of(block[0].stimulus.stim_id), stored
+            divided: dict[str, list[Recording]] = {}
+            for recording in block:
+                stored = replace(recording, response=stored_response(recording, cohort))
+                divided.setdefault(cohort.splits.split_of_recording(stored), []).append(stored)
+            yield from sorted(divided.items())
 
     @classmethod
     def _chosen(

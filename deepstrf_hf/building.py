@@ -20,11 +20,11 @@ from deepstrf_hf.config import CorpusConfig, with_parameters
 from deepstrf_hf.errors import BuilderContractError, MissingRawFileError, OutputDirectoryError, ParameterError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.parquet import ShardWriter
+from deepstrf_hf.preprocessing import steps_to_json
 from deepstrf_hf.progress import progress_bar
 from deepstrf_hf.raw_tree import RawTree, sha256_of_list
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport, CohortReport, SplitFiles
-from deepstrf_hf.responses.preprocessing import steps_to_json
 from deepstrf_hf.staging import OutputDirectory
 from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
@@ -193,7 +193,7 @@ def _build_cohort(
         "stimuli": n_stimuli,
         "rows": sum(quality.n_stimuli for quality in neurons.quality.values()),
         "trials": sum(quality.n_trials for quality in neurons.quality.values()),
-        **({"spikes": int(neurons.total())} if cohort.signal_type == "spikes" else {}),
+        **({"spikes": int(neurons.total())} if builder.counts_events(cohort, config) else {}),
         **log.counted(),
     }
     report = CohortReport(
@@ -202,7 +202,7 @@ def _build_cohort(
         changed_parameters=config.changed_parameters(),
         stimulus=config.stimulus or cohort.stimulus,
         counts=counts,
-        published={} if config.where else dict(cohort.counts),
+        published={} if config.where else dict(builder.published_counts(cohort, config)),
         # Below the raw directory: where that lies on the builder's machine is nobody's business.
         left_out=[(kind, item, raw.shown(reason)) for (kind, item), reason in sorted(log.left_out.items())],
         amounts=[(kind, reason, amount) for (kind, reason), amount in sorted(log.amounts.items())],

@@ -13,11 +13,12 @@ from datasets.info import DatasetInfosDict
 from datasets.splits import SplitDict, SplitInfo
 from huggingface_hub import DatasetCardData
 
+from deepstrf_hf.columns import range_columns, table_columns
 from deepstrf_hf.config import CorpusConfig
 from deepstrf_hf.corpus import Cohort, Column, Corpus, Redistribution
 from deepstrf_hf.names import CARD_NAME
 from deepstrf_hf.report import BuildReport, CohortReport
-from deepstrf_hf.tables import table_columns, table_features
+from deepstrf_hf.tables import table_features
 
 WHERE = "# the repository or directory that this card lies in\n"
 TABLE_MEANING = {
@@ -215,6 +216,7 @@ def _columns(corpus: Corpus, report: BuildReport, first: str) -> str:
         "spectrogram": "bands x bins of float32",
         "audio": "audio",
         "picture": "image",
+        **dict.fromkeys(range_columns(cohort), "one float32 per band"),
     }
     rows = [
         (
@@ -231,12 +233,17 @@ def _columns(corpus: Corpus, report: BuildReport, first: str) -> str:
 
 def _processing(corpus: Corpus, name: str, entry: CohortReport) -> str:
     cohort: Cohort = corpus.cohort(entry.cohort)
-    lines = [f"### {name}", f"Stored responses: {cohort.response_unit}, nothing applied to them."]
-    if cohort.preprocessing:
-        lines.append(
-            "Published preprocessing, applied by `deepstrf_hf.load` unless `preprocessing=None`:\n\n"
-            + "\n".join(f"- {step.describe()}" for step in cohort.preprocessing)
-        )
+    lines = [
+        f"### {name}",
+        f"Stored responses: {cohort.response_unit}; stored spectrograms: {cohort.spectrogram_unit}. "
+        "`load_dataset` gives them as they are.",
+    ]
+    for steps, how in (
+        (cohort.preprocessing, "Published preprocessing, applied by `deepstrf_hf.load` unless `preprocessing=None`"),
+        (cohort.deepstrf_preprocessing, 'With `preprocessing="deepstrf"`, what deepSTRF 0.1.0 hands out'),
+    ):
+        if steps and (how.startswith("Published") or steps != cohort.preprocessing):
+            lines.append(f"{how}:\n\n" + "\n".join(f"- {step.describe()}" for step in steps))
     if cohort.splits.source:
         lines.append(f"Splits: {cohort.splits.source}.")
     changed = entry.changed_parameters

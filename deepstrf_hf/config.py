@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -120,8 +121,10 @@ class CorpusConfig(datasets.BuilderConfig):
                 raise ParameterError(
                     "This value of the parameter is not allowed", field=name, found=repr(value), expected=choices
                 )
-        if not self.dt_ms > 0:
-            raise ParameterError("A bin width must be positive", field="dt_ms", found=self.dt_ms, expected="> 0 ms")
+        if not 0 < self.dt_ms < math.inf:
+            raise ParameterError(
+                "A bin width must be positive and finite", field="dt_ms", found=self.dt_ms, expected="> 0 ms"
+            )
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:

@@ -6,8 +6,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deepstrf_hf.errors import unknown_name
-from deepstrf_hf.responses.preprocessing import ResponseStep
+from deepstrf_hf.errors import BuilderContractError, unknown_name
+from deepstrf_hf.preprocessing import Step
+from deepstrf_hf.recording import Recording, Stimulus
 
 
 class Redistribution(str, enum.Enum):
@@ -110,6 +111,54 @@ class StimulusSplit:
         """Return the name of the split a stimulus belongs to."""
         return "test" if stim_id in self.test else "train"
 
+    def split_of_recording(self, recording: Recording) -> str:
+        """Return the name of the split a recording belongs to."""
+        return self.split_of(recording.stimulus.stim_id)
+
+    def subset_of(self, stimulus: Stimulus) -> str | None:
+        """Return the word for the division a stimulus belongs to."""
+        return self.split_of(stimulus.stim_id)
+
+
+@dataclass(frozen=True)
+class RecordedSplit:
+    """A published division that the raw files tell, stimulus by stimulus or recording by recording.
+
+    Parameters
+    ----------
+    splits : mapping of str to str
+        Name of the split (``"train"`` or ``"test"``) by the lab's word for it, which a `Stimulus`, or a `Recording`
+        where it differs from site to site, carries as `subset`.
+    source : str
+        The publication that defines it, and the rule.
+    """
+
+    splits: Mapping[str, str]
+    source: str
+    names: tuple[str, ...] = ("train", "test")
+
+    def split_of_recording(self, recording: Recording) -> str:
+        """Return the name of the split a recording belongs to.
+
+        Raises
+        ------
+        BuilderContractError
+            It carries no word, or one that is not declared.
+        """
+        word = recording.subset or recording.stimulus.subset
+        if word is None or word not in self.splits:
+            raise BuilderContractError(
+                "A recording does not say which division it belongs to",
+                field=f"subset of {recording.neuron.neuron_id} hearing {recording.stimulus.stim_id}",
+                found=repr(word),
+                expected=" or ".join(map(repr, self.splits)),
+            )
+        return self.splits[word]
+
+    def subset_of(self, stimulus: Stimulus) -> str | None:
+        """Return the lab's word for the division a stimulus belongs to; None where sites differ."""
+        return stimulus.subset
+
 
 @dataclass(frozen=True)
 class Undivided:
@@ -118,7 +167,11 @@ class Undivided:
     names: tuple[str, ...] = ("train",)
     source: str = ""
 
-    def split_of(self, stim_id: str) -> str:
+    def split_of_recording(self, recording: Recording) -> str:
+        """Return the name of the only split."""
+        return "train"
+
+    def subset_of(self, stimulus: Stimulus) -> str | None:
         """Return the name of the only split."""
         return "train"
 
@@ -143,17 +196,20 @@ class Cohort:
         Unit of a spectrogram value.
     audio_fs : int, optional
         Default rate of waveform stimuli in the grid, Hz; ``audio_fs * dt_ms / 1000`` must be an integer.
-    splits : StimulusSplit or Undivided
+    splits : StimulusSplit, RecordedSplit or Undivided
         The published division.
     counts : mapping of str to int
         Published counts (``neurons``, ``stimuli``, ``rows``, ``trials``, or a name the builder counts itself);
         every build compares itself with them.
-    preprocessing : tuple of ResponseStep
-        What the papers apply to the stored responses; done at load.
-    deepstrf_preprocessing : tuple of ResponseStep
+    preprocessing : tuple of ResponseStep or StimulusStep
+        What the papers apply to the stored responses and spectrograms; done at load.
+    deepstrf_preprocessing : tuple of ResponseStep or StimulusStep
         What deepSTRF 0.1.0 hands out with its defaults.
     stimulus : str
         ``"inline"`` (every row carries its spectrogram) or ``"reference"`` (found by ``stim_id``).
+    band_ranges : mapping of str to str
+        Ranges of spectrogram values that are stored with each stimulus, for `ScaleBands`: name, and over what they
+        are taken.
     """
 
     name: str
@@ -163,11 +219,12 @@ class Cohort:
     response_unit: str
     spectrogram_unit: str
     audio_fs: int | None = None
-    splits: StimulusSplit | Undivided = Undivided()
+    splits: StimulusSplit | RecordedSplit | Undivided = Undivided()
     counts: Mapping[str, int] = field(default_factory=dict)
-    preprocessing: tuple[ResponseStep, ...] = ()
-    deepstrf_preprocessing: tuple[ResponseStep, ...] = ()
+    preprocessing: tuple[Step, ...] = ()
+    deepstrf_preprocessing: tuple[Step, ...] = ()
     stimulus: str = "inline"
+    band_ranges: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

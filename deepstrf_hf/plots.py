@@ -93,7 +93,7 @@ def _choose_neuron(neurons: pa.Table, neuron_id: str | None, config: str) -> dic
 def _choose_stimulus(pairs: pa.Table, neuron_id: str, stim_id: str | None, config: str) -> str:
     heard = pairs.filter(pc.equal(pairs.column("neuron_id"), neuron_id)).to_pylist()
     if stim_id is None:
-        return str(max(heard, key=lambda row: (row["subset"] == "test", row["n_trials"]))["stim_id"])
+        return str(max(heard, key=lambda row: (row["n_trials"], row["subset"] == "test"))["stim_id"])
     names = [row["stim_id"] for row in heard]
     if stim_id not in names:
         raise unknown_name(f"stimulus of {config} that {neuron_id} heard", stim_id, names)

@@ -31,6 +31,11 @@ class Stimulus:
     audio_onset_ms : float
         When the waveform begins after the first bin does, ms: where responses begin with silence, how long that is;
         negative where the waveform began before.
+    subset : str, optional
+        The lab's own word for the division the stimulus belongs to, where the cohort declares a `RecordedSplit`; None
+        where sites differ, and each recording says it.
+    band_ranges : mapping of str to ndarray of float32, shape (bands, 2)
+        Low and high of each band for every range that the cohort declares.
     """
 
     stim_id: str
@@ -39,6 +44,8 @@ class Stimulus:
     waveform: NDArray[Any] | None = None
     sample_rate_hz: float | None = None
     audio_onset_ms: float = 0.0
+    subset: str | None = None
+    band_ranges: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +78,15 @@ class Recording:
         Least processed values on the bins of the spectrogram: spike counts, mV or V. NaN is a missing sample.
     metadata : mapping
         Values of the corpus's recording columns, without the ``recording_`` prefix; absent values are None or left out.
+    subset : str, optional
+        The lab's own word for the division this recording belongs to, where it is not that of the stimulus everywhere.
     """
 
     stimulus: Stimulus
     neuron: Neuron
     response: NDArray[Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    subset: str | None = None
 
 
 @dataclass(frozen=True)

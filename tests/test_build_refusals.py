@@ -72,7 +72,6 @@ def test_a_wrong_raw_directory_says_which_would_be_right(raw, tmp_path):
         ("bins", "(trials, bins)"),
         ("no trials", "one trial at least"),
         ("dimensions", "(trials, bins)"),
-        ("too large", "within uint8"),
         ("negative", "within uint8"),
         ("fractions", "within uint8"),
         ("nan counts", "within uint8"),
@@ -89,4 +88,11 @@ def test_faults_of_a_builder_are_named(tmp_path, fault, said):
     with pytest.raises(BuilderContractError) as caught:
         build(Faulty, ["counts"], data_dir=raw, out=tmp_path / "out")
     assert said in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_events_in_a_bin_than_the_table_can_hold(tmp_path):
+    raw = write_toy(tmp_path / "raw", fault="too large")
+    with pytest.raises(ParameterError, match=r"dt_ms; response of n0 to sound0.* in a bin.*at most 255.*narrower dt_ms"):
+        build(Faulty, ["counts"], data_dir=raw, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

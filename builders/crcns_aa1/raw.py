@@ -56,6 +56,8 @@ def read_release(raw: RawTree) -> Release:
         of_class, strays = list_sounds(path)
         left_out += [("files", f"{SOUNDS}/{path.name}/{name}", STRAY) for name in strays]
         sounds |= of_class
+        notes += [f"{wav} lies in {types[wav]} and in {path.name}: it counts as the latter." for wav in of_class
+                  if types.get(wav)]  # fmt: skip
         types |= {wav: path.name for wav in of_class if wav in heard}
     left_out += [("sounds", wav, "heard by no cell") for wav in sounds if wav not in heard]
     return Release(raw.root, tuple(cells), sounds, types, tuple(left_out), tuple(notes))

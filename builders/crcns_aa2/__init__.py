@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
+from builders.crcns import HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
 from builders.crcns_aa2.raw import CELLS, KNOWN_REGIONS, SOUNDS, read_release
-from deepstrf_hf.build_log import BuildLog
+from builders.finch import FinchWalk, finch_cohort
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution
-from deepstrf_hf.features.mel import mel_band_frequencies
-from deepstrf_hf.formats.theunissen import SAMPLE_RATE_HZ
+from deepstrf_hf.corpus import Corpus
 from deepstrf_hf.formats.theunissen_corpus import (
     NEURON_COLUMNS,
     RECORDING_COLUMNS,
     STIMULUS_COLUMNS,
     FinchConfig,
     unwrapped,
-    walk,
 )
 from deepstrf_hf.raw_tree import RawTree
-from deepstrf_hf.recording import Part, Recording
-from deepstrf_hf.responses.preprocessing import HanningSmooth
 
 CELLS_OF_REGION = {"mld": 143, "OV": 59, "L": 29, "L1": 17, "L2a": 53, "L2b": 42, "L3": 48, "CM": 37, "None": 66}
 SOUNDS_OF_CLASS = {"conspecific": 60, "flatrip": 20, "songrip": 25}
 
 
-class CrcnsAa2(CorpusBuilder):
+class CrcnsAa2(FinchWalk, CorpusBuilder):
     """Zebra finch MLd, OV, field L and CM, 494 cells, 105 songs and noises (Theunissen et al. 2011)."""
 
     BUILDER_CONFIG_CLASS = FinchConfig
+    read_release = staticmethod(read_release)
     LANDMARKS = (CELLS, SOUNDS)
     CORPUS = Corpus(
         name="crcns_aa2",
@@ -59,48 +54,21 @@ class CrcnsAa2(CorpusBuilder):
   doi = {10.1152/jn.00128.2010}
 }""",
         dois=("10.6080/K0JW8BSC", "10.1007/s10827-006-7059-4", "10.1152/jn.00128.2010"),
-        homepage="https://crcns.org/data-sets/aa/aa-2",
-        licence=Licence(
-            name="CRCNS terms of use",
-            hub_identifier="other",
-            url="https://crcns.org/terms",
-            terms="For scientific purposes only; redistribution is not permitted. Acknowledge the Theunissen lab, UC "
-            "Berkeley, and CRCNS.org in all publications, abstracts and posters included, and cite the papers.",
-        ),
-        redistribution=Redistribution.FORBIDDEN,
+        homepage=homepage("aa-2"),
+        licence=licence(THEUNISSEN_LAB),
+        redistribution=HANDING_ON,
         archives=(
-            Archive(
-                "crcns-aa2-docs.tar.gz",
-                "https://download.crcns.org/aa-2/crcns-aa2-docs.tar.gz",
-                note="tables of cells and sounds, 10,020 bytes in 2014; all three need a free account of crcns.org",
-            ),
-            Archive(
-                "crcns-aa2-all_cells.tar.gz",
-                "https://download.crcns.org/aa-2/crcns-aa2-all_cells.tar.gz",
-                note="spikes, 17,152,249 bytes in 2014",
-            ),
-            Archive(
-                "crcns-aa2-all_stims.tar.gz",
-                "https://download.crcns.org/aa-2/crcns-aa2-all_stims.tar.gz",
-                note="sounds, 14,413,299 bytes in 2014",
-            ),
+            archive("aa-2", "crcns-aa2-docs.tar.gz", "tables of cells and sounds, 10,020 bytes in 2014"),
+            archive("aa-2", "crcns-aa2-all_cells.tar.gz", "spikes, 17,152,249 bytes in 2014"),
+            archive("aa-2", "crcns-aa2-all_stims.tar.gz", "sounds, 14,413,299 bytes in 2014"),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
-        neuron_columns={
-            **NEURON_COLUMNS,
-            "also_in": Column("string", "Where the same cell, with the same recordings, is found again: corpus/cell."),
-        },
+        neuron_columns=NEURON_COLUMNS,
         recording_columns=RECORDING_COLUMNS,
         cohorts=(
-            Cohort(
-                name="all",
-                description="494 single units of MLd, OV, field L and CM, 105 sounds of 0.2 to 2.6 s, mostly 10 trials",
-                signal_type="spikes",
-                response_dtype="uint8",
-                response_unit="spikes per bin",
-                spectrogram_unit="compressed power, re 1 at full scale",
-                audio_fs=SAMPLE_RATE_HZ,
-                counts={
+            finch_cohort(
+                "494 single units of MLd, OV, field L and CM, 105 sounds of 0.2 to 2.6 s, mostly 10 trials",
+                {
                     "neurons": 494,
                     "stimuli": 105,
                     "pairs_by_folder": 18_902,
@@ -110,8 +78,6 @@ class CrcnsAa2(CorpusBuilder):
                     **{f"stimuli_{name}": count for name, count in SOUNDS_OF_CLASS.items()},
                     **{f"area_{name}": count for name, count in CELLS_OF_REGION.items()},
                 },
-                preprocessing=(HanningSmooth(21.0),),
-                deepstrf_preprocessing=(HanningSmooth(21.0),),
                 stimulus="reference",
             ),
         ),
@@ -121,25 +87,3 @@ class CrcnsAa2(CorpusBuilder):
     def open_raw(cls, data_dir: str | None) -> RawTree:
         """Open the raw directory, or the folders that the archives wrap everything in (errors as in the base)."""
         return super().open_raw(unwrapped(data_dir, ("crcns/aa2", "aa2"), cls.LANDMARKS))
-
-    @classmethod
-    def parts(cls, raw: RawTree, cohort: Cohort, config: FinchConfig) -> Sequence[Part]:
-        """Return one part per class of sounds."""
-        return read_release(raw).parts()
-
-    @classmethod
-    def band_frequencies_hz(cls, cohort: Cohort, config: FinchConfig) -> Sequence[float]:
-        """Return the frequencies at the peaks of the mel filters."""
-        return mel_band_frequencies(SAMPLE_RATE_HZ, config.n_bands).tolist()
-
-    @classmethod
-    def raw_files(cls, raw: RawTree, cohort: Cohort, config: FinchConfig) -> Sequence[str]:
-        """Return the stim and spike files, and the sounds that were heard."""
-        return read_release(raw).raw_files(config)
-
-    @classmethod
-    def recordings(
-        cls, raw: RawTree, cohort: Cohort, config: FinchConfig, part: Part, log: BuildLog
-    ) -> Iterator[Recording]:
-        """Yield all cells' responses to the sounds of one class."""
-        return walk(read_release(raw), config, part, log)

@@ -133,11 +133,11 @@ def unit_files(raw: RawTree, animal: str) -> list[str]:
 
 
 def wav_files(raw: RawTree, animal: str) -> list[str]:
-    """Return the sounds of a bird, in the order of their numbers."""
+    """Return the sounds of a bird, in the order of their numbers; a link to nowhere is none."""
     numbered = [
         (int(match[1]), path.name)
         for path in (raw.root / animal / "wavfiles").glob("*.wav")
-        if (match := WAV_FILE.fullmatch(path.name))
+        if (match := WAV_FILE.fullmatch(path.name)) and path.is_file()
     ]
     return [wav_file(animal, name) for _, name in sorted(numbered)]
 
@@ -166,7 +166,8 @@ def read_catalogue(raw: RawTree) -> Catalogue:
     files = [name for animal in ANIMALS for name in (*unit_files(raw, animal), *wav_files(raw, animal))]
     state = []
     for name in files:
-        found = (raw.root / name).stat()
+        path = raw.root / name
+        found = (path if path.exists() else path.parent).stat()  # a link to nowhere is a unit that cannot be read
         state.append((name, found.st_size, found.st_mtime_ns, found.st_ino))
     return _catalogue(raw.root.resolve(), tuple(state))
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from builders.crcns_aa4.config import CrcnsAa4Config
 from builders.crcns_aa4.raw import ANIMALS, DURATION_TOLERANCE_S, Catalogue, wav_file
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.errors import RawDataError, RawFormatError
-from deepstrf_hf.features.mel import frame_slip_ms, mel_spectrogram
+from deepstrf_hf.features.mel import frame_slip_ms
 from deepstrf_hf.formats.hdf5 import REPAIR
 from deepstrf_hf.formats.wav import read_wav
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Stimulus
 
-if TYPE_CHECKING:
-    from builders.crcns_aa4 import CrcnsAa4Config
-
-SAMPLE_RATE_HZ = 24_414
-"""Rate of the sounds, Hz, but for strays."""
 NAMES_SHOWN = 5
 
 
@@ -150,24 +146,19 @@ def read_stimuli(
     """
     longest, slip_ms, off = 0.0, 0.0, 0
     for md5 in chosen:
-        name = sounds.file(md5)
+        name = str(sounds.file(md5))
         try:
-            samples, rate = read_sound(raw, str(name))
+            samples, rate = read_sound(raw, name)
+            spectrogram = config.spectrogram(as_one_channel(samples), rate, raw.root / name)
         except RawDataError as error:
             yield md5, error
             continue
-        spectrogram = mel_spectrogram(
-            as_one_channel(samples),
-            rate,
-            dt_ms=config.dt_ms,
-            window_ms=config.window_ms,
-            n_bands=config.n_bands,
-            compression=config.compression,
-            frames=config.frames,
-        )
+        empty = config.empty_bands_note(rate)
+        if empty:
+            log.note(empty)
         metadata = sounds.metadata(md5)
         duration_s = len(samples) / rate
-        if rate != SAMPLE_RATE_HZ:
+        if rate != config.SAMPLE_RATE_HZ:
             log.note(f"Stimulus {md5} has {rate} Hz; its bands reach to {rate // 2} Hz.")
         if samples.ndim == 2:
             log.note(f"Stimulus {md5} has {samples.shape[1]} channels; its spectrogram is that of their mean.")

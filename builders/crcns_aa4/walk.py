@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from builders.crcns_aa4.config import CrcnsAa4Config
 from builders.crcns_aa4.raw import ANIMALS, STIMULUS_TYPES, Catalogue, ListedUnit, read_catalogue
 from builders.crcns_aa4.sounds import Sounds, read_stimuli
 from builders.crcns_aa4.spikes import Unit, read_unit
@@ -15,9 +15,6 @@ from deepstrf_hf.errors import RawDataError
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Recording, Stimulus
 from deepstrf_hf.responses.binning import bin_spikes
-
-if TYPE_CHECKING:
-    from builders.crcns_aa4 import CrcnsAa4Config
 
 
 def walk(raw: RawTree, config: CrcnsAa4Config, animal: str, log: BuildLog) -> Iterator[Recording]:

@@ -7,10 +7,11 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from builders.crcns_ac1.index import (
     CORPUS_FOLDER,
+    NO_SOUND,
     Cell,
     Findings,
     Index,
@@ -18,7 +19,9 @@ from builders.crcns_ac1.index import (
     Sound,
     matlab_files,
     presentation,
-    stem,
+    recording_name,
+    session_columns,
+    sound_parameters,
     subfolders,
     trigger_type,
 )
@@ -43,6 +46,8 @@ class RecordingFile:
     ----------
     file : str
         Below the raw directory.
+    name : str
+        Unique among all sessions.
     site, mode, recording_type : str or None
         ``"A1"`` or ``"MGB"``, ``"whole-cell"`` or ``"cell-attached"``, and the lab's words for the latter.
     heard : list of (tuple of str, Presentation)
@@ -52,6 +57,7 @@ class RecordingFile:
     """
 
     file: str
+    name: str
     site: str | None = None
     mode: str | None = None
     recording_type: str | None = None
@@ -80,6 +86,9 @@ def asari_index(raw: RawTree) -> Index:
             )
         ]  # fmt: skip
         groups = _by_cohort(session, recordings, findings)
+        if not any(recording.heard for recording in recordings):
+            reason = "no natural sound that can be used among its recordings" if files else "no recording in its folder"
+            findings.left_out[None, "cells", session] = reason
         for cohort, members in groups.items():
             heard: dict[str, list[Presentation]] = {}
             for recording in members:
@@ -128,17 +137,22 @@ def _session_files(raw: RawTree, findings: Findings) -> dict[str, list[tuple[str
             if len(parts) < 3 or not parts[0].isdigit():
                 findings.left_out[None, "folders", f"{tree}/{session}"] = "not a session: <yyyymmdd>-<animal>-<number>"
                 continue
-            known = {PurePosixPath(file).name: file for _, file in sessions.get(session, [])}
+            of_session = sessions.setdefault(session, [])
+            known = {PurePosixPath(file).name: file for _, file in of_session}
             for file in matlab_files(raw, f"{tree}/{session}"):
-                name, earlier = stem(file), known.get(PurePosixPath(file).name)
+                name, earlier = recording_name(session, file), known.get(PurePosixPath(file).name)
                 if earlier is not None:
-                    if filecmp.cmp(raw.root / file, raw.root / earlier, shallow=False):
+                    if _are_equal(raw.root / file, raw.root / earlier):
                         findings.left_out[None, "recordings", file] = "a copy of the file in the other archive"
                         continue
                     name = f"{PurePosixPath(tree).name}/{name}"
                     findings.notes[f"{earlier} and {file} differ: both were taken for recordings of one cell"] = None
-                sessions.setdefault(session, []).append((name, file))
+                of_session.append((name, file))
     return sessions
+
+
+def _are_equal(first: Path, second: Path) -> bool:
+    return first.is_file() and second.is_file() and filecmp.cmp(first, second, shallow=False)
 
 
 def _read_file(raw: RawTree, file: str, name: str) -> RecordingFile:
@@ -151,7 +165,7 @@ def _read_file(raw: RawTree, file: str, name: str) -> RecordingFile:
     """
     path = raw.path(file)
     content = load_variables(path, ["triggers"], optional=["param"])
-    recording = RecordingFile(file)
+    recording = RecordingFile(file, name)
     findings = recording.findings
     parameters = MatlabStruct.entries(content.get("param", []), path, "param") if "param" in content else []
     if parameters and parameters[0].has("recording"):
@@ -207,15 +221,17 @@ def _sequence(
     RawFormatError
         It names a segment that the file's table does not have, or lacks time or duration.
     """
-    parameters = trigger.entry("param") if trigger.has("param") else None
-    if parameters is None or not (parameters.has("description") and parameters.has("duration")):
-        findings.left_out[None, "triggers", label] = "no description or duration of its sound"
+    parameters = sound_parameters(trigger)
+    if parameters is None:
+        findings.left_out[None, "triggers", label] = NO_SOUND
         return None
     description = " ".join(parameters.text("description").split())
     match = SEQUENCE.search(description)
     if match is None:
         findings.left_out[None, "triggers", label] = "its description names no sequence"
         return None
+    if rest := description[match.end() :].strip():
+        findings.notes[f"Sequences are described as {description!r}: {rest!r} was passed over."] = None
     numbers = [int(number) for number in match[1].split()]
     absent = [number for number in numbers if number not in lookup]
     if absent:
@@ -258,23 +274,17 @@ def _by_cohort(session: str, recordings: list[RecordingFile], findings: Findings
             reason = f"a {mode} recording in {site}: no cohort has this kind of signal there"
         else:
             reason = f"neither it nor its session says {'how' if site else 'where'} it was recorded"
-        findings.left_out[None, "recordings", stem(recording.file)] = reason
+        findings.left_out[None, "recordings", recording.name] = reason
     if not groups and any(recording.heard for recording in recordings):
         findings.left_out[None, "cells", session] = "none of its recordings can be used"
     return groups
 
 
 def _neuron(session: str, first: RecordingFile, split: bool) -> Neuron:
-    date, animal, penetration, *_ = session.split("-")
     metadata = {
-        "experimenter": "asari",
-        "session": session,
-        "animal_id": animal,
-        "penetration": int(penetration) if penetration.isdigit() else None,
-        "date": date,
+        **session_columns("asari", session),
         "site": first.site,
         "recording_type": first.recording_type or first.mode,
-        "species": "rat",
     }
     # A session that was recorded in both ways is two cells, and both names must be unique in the corpus.
     return Neuron(f"{session}-{first.site}" if split else session, metadata)

@@ -74,7 +74,7 @@ class CrcnsAc1Config(CorpusConfig):
         """Check all values (errors as in the base), and that none would be ignored."""
         super().check()
         self.bands_hz  # noqa: B018  (refuses bands that do not rise)
-        for name in ("window_ms", "detrend_med_ms", "range_gate_mv", "step_gate_mv", "step_gate_window_ms",
+        for name in ("dt_ms", "window_ms", "detrend_med_ms", "range_gate_mv", "step_gate_mv", "step_gate_window_ms",
                      "spike_threshold_sd", "event_threshold_sd", "refractory_ms"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):

@@ -186,9 +186,12 @@ def _may_be_kept(sound: Sound, config: CorpusConfig) -> bool:
 
 
 def matlab_files(raw: RawTree, folder: str) -> list[str]:
-    """Return the MATLAB files of a folder in text order, below the raw directory; hidden files are not recordings."""
-    paths = sorted((raw.root / folder).glob("*.mat"), key=lambda path: path.name)
-    return [f"{folder}/{path.name}" for path in paths if path.is_file() and not path.name.startswith(".")]
+    """Return the MATLAB files of a folder in text order, below the raw directory; hidden files are not recordings.
+
+    A link to nowhere is among them, and is found missing when it is read.
+    """
+    names = sorted(path.name for path in (raw.root / folder).glob("*.mat"))
+    return [f"{folder}/{name}" for name in names if not name.startswith(".")]
 
 
 def subfolders(raw: RawTree, folder: str) -> list[str]:
@@ -205,6 +208,34 @@ def trigger_type(trigger: MatlabStruct) -> str:
 def stem(file: str) -> str:
     """Return the name of a file without its folder and ending."""
     return PurePosixPath(file).stem
+
+
+def recording_name(session: str, file: str) -> str:
+    """Return a name for a file that is unique among all sessions, though files of two may be called alike."""
+    return stem(file) if stem(file).startswith(f"{session}-") else f"{session}/{stem(file)}"
+
+
+def session_columns(experimenter: str, session: str) -> dict[str, Any]:
+    """Return the neuron columns that the folder of a session tells: <yyyymmdd>-<animal>-<penetration>."""
+    date, animal, penetration, *_ = session.split("-")
+    return {
+        "experimenter": experimenter,
+        "session": session,
+        "animal_id": animal,
+        "penetration": int(penetration) if penetration.isdecimal() else None,
+        "date": date,
+        "species": "rat",
+    }
+
+
+def sound_parameters(trigger: MatlabStruct) -> MatlabStruct | None:
+    """Return what a trigger says of its sound; None without description or duration."""
+    parameters = trigger.entry("param") if trigger.has("param") else None
+    return parameters if parameters and parameters.has("description") and parameters.has("duration") else None
+
+
+NO_SOUND = "no description or duration of its sound"
+"""Why a trigger for which `sound_parameters` gives None is left out."""
 
 
 def presentation(

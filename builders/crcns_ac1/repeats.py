@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.crcns_ac1.config import SPIKES_COHORT, CrcnsAc1Config
-from builders.crcns_ac1.index import Cell, Presentation, stem
+from builders.crcns_ac1.index import Cell, Presentation
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.errors import ParameterError, RawDataError, RawFormatError
 from deepstrf_hf.formats.matlab import MatlabStruct, load_variables
@@ -112,7 +112,8 @@ def read_segments(raw: RawTree, cell: Cell, log: BuildLog) -> dict[str, list[Seg
     kind = "trials" if cell.cohort == "wehr" else "recordings"
     read: dict[str, Segment] = {}
     for file, presented in by_file.items():
-        for segments in log.usable(kind, [(stem(file), _read_file(raw, file, presented))]):
+        name = presented[0].name.partition("#")[0]
+        for segments in log.usable(kind, [(name, _read_file(raw, file, presented))]):
             read.update({segment.presentation.name: segment for segment in segments})
     return {
         stim_id: [read[trial.name] for trial in trials if trial.name in read]

@@ -149,11 +149,12 @@ def make_stimulus(
         slip_ms = frame_slip_ms(rate, config.dt_ms, n_bins)
         hop = max(round(config.dt_ms * rate / 1000), 1)
         slip_in_15_s = frame_slip_ms(rate, config.dt_ms, 2) / config.dt_ms * 15_000
-        log.note(
-            f"Sounds of {rate:g} Hz: frames of the spectrogram are {hop} samples ({hop / rate * 1000:.5f} ms) apart, "
-            f"as published, and slip against the bins by {slip_in_15_s:.1f} ms in 15 s; stim_frame_slip_ms says how "
-            "late the last frame of each stimulus is, and frames=exact avoids it."
-        )
+        if slip_in_15_s:
+            log.note(
+                f"Sounds of {rate:g} Hz: frames of the spectrogram are {hop} samples ({hop / rate * 1000:.5f} ms) "
+                f"apart, as published, and slip against the bins by {slip_in_15_s:.1f} ms in 15 s; stim_frame_slip_ms "
+                "says how late the last frame of each stimulus is, and frames=exact avoids it."
+            )
     if n_valid < len(bands):
         held = "images of audible ones" if config.frames == "fixed_hop" else "the level of silence"
         log.note(

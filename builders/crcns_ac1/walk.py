@@ -157,12 +157,28 @@ class GroupWalk:
         if segments and not pair.kept:
             self.log.leave_out("pairs", name, "every repeat was rejected")
         for segment in segments:
+            self._report_bins(segment.rate_hz)
+            if segment.presentation.onset < 0:
+                late_ms = -segment.presentation.onset * 1000 / segment.rate_hz
+                self.log.note(
+                    f"{segment.presentation.name}: its sound began {late_ms:.1f} ms before the recording; its bins are "
+                    "counted from the first sample, as published."
+                )
             missing = segment.n_asked - len(segment.counts)
             if missing > 0:
                 missing_ms = missing * 1000 / segment.rate_hz
                 self.log.note(
                     f"{segment.presentation.name}: the recording lacks the last {missing_ms:.1f} ms of its sound"
                 )
+
+    def _report_bins(self, rate_hz: float) -> None:
+        samples = self.config.dt_ms * rate_hz / 1000
+        if self.config.frames == "fixed_hop" and abs(round(samples) - samples) > 1e-9 * samples:
+            width_ms = round(samples) * 1000 / rate_hz
+            self.log.note(
+                f"Recordings of {rate_hz:g} Hz: bins of the responses are {round(samples)} samples ({width_ms:.5f} ms) "
+                f"wide, as published, where dt_ms is {self.config.dt_ms:g}; frames=exact avoids it."
+            )
 
     def _waveform(self, sound: Sound) -> Waveform | RawDataError:
         try:

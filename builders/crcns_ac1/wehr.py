@@ -6,6 +6,7 @@ import functools
 
 from builders.crcns_ac1.index import (
     CORPUS_FOLDER,
+    NO_SOUND,
     Cell,
     Findings,
     Index,
@@ -13,6 +14,9 @@ from builders.crcns_ac1.index import (
     Sound,
     matlab_files,
     presentation,
+    recording_name,
+    session_columns,
+    sound_parameters,
     stem,
     subfolders,
     trigger_type,
@@ -64,25 +68,19 @@ def wehr_index(raw: RawTree) -> Index:
         trials = matlab_files(raw, f"{ROOT}/Results/{session}")
         heard: dict[str, list[Presentation]] = {}
         for file in trials:
-            trial = findings.readable(
-                COHORT, "trials", stem(file), functools.partial(_trial, raw, file, by_description, findings)
-            )
+            name = recording_name(session, file)
+            read = functools.partial(_trial, raw, file, name, by_description, findings)
+            trial = findings.readable(COHORT, "trials", name, read)
             if trial is not None:
                 heard.setdefault(trial[0], []).append(trial[1])
         if not heard:
             findings.left_out[COHORT, "cells", session] = "no natural sound among its trials"
             continue
         used += [trial.file for presented in heard.values() for trial in presented]
-        date, animal, penetration = session.split("-")
         metadata = {
-            "experimenter": "wehr",
-            "session": session,
-            "animal_id": animal,
-            "penetration": int(penetration) if penetration.isdigit() else None,
-            "date": date,
+            **session_columns("wehr", session),
             "site": "A1",
             "recording_type": "whole-cell",
-            "species": "rat",
             "wehr_cell_idx": position,
             **(published_columns(position) if complete else {}),
         }
@@ -125,7 +123,7 @@ def _description(raw: RawTree, file: str) -> str:
 
 
 def _trial(
-    raw: RawTree, file: str, by_description: dict[str, list[Sound]], findings: Findings
+    raw: RawTree, file: str, name: str, by_description: dict[str, list[Sound]], findings: Findings
 ) -> tuple[str, Presentation] | None:
     """Read which sound a trial presented and when; None if it is not a natural sound.
 
@@ -147,9 +145,9 @@ def _trial(
         return None
     # Only the first trigger of a trial is its own.
     findings.amounts[COHORT, "triggers", "after the first one of a trial"] += len(triggers) - 1
-    parameters = triggers[0].entry("param") if triggers[0].has("param") else None
-    if parameters is None or not (parameters.has("description") and parameters.has("duration")):
-        findings.left_out[COHORT, "trials", stem(file)] = "no description or duration of its sound"
+    parameters = sound_parameters(triggers[0])
+    if parameters is None:
+        findings.left_out[COHORT, "trials", name] = NO_SOUND
         return None
     description = parameters.text("description").strip()
     same = by_description.get(description)
@@ -163,7 +161,7 @@ def _trial(
             mend="complete the stimulus files, or leave the trial out with on_error='skip'",
         )
     sound = _named_by_file(triggers[0], same)
-    return sound.stim_id, presentation(triggers[0], stem(file), file)
+    return sound.stim_id, presentation(triggers[0], name, file)
 
 
 def _named_by_file(trigger: MatlabStruct, same: list[Sound]) -> Sound:

@@ -21,6 +21,11 @@ from deepstrf_hf.responses.preprocessing import HanningSmooth
 RECORDED_MS = 5199.99
 """Shortest recording after a clip's onset, ms (field length_signal_ms)."""
 
+SPLIT = StimulusSplit(
+    test=tuple(clip.stim_id for clip in CLIPS if clip.index in (3, 6, 9, 19)),
+    source="Rahman et al. 2020, doi 10.1073/pnas.1922033117: clips 3, 6, 9 and 19, counted from 0",
+)
+
 
 @dataclass
 class Ns1Config(CorpusConfig):
@@ -149,10 +154,7 @@ class Ns1(CorpusBuilder):
                 response_unit="spikes per bin",
                 spectrogram_unit="dB",
                 audio_fs=48_000,
-                splits=StimulusSplit(
-                    test=tuple(clip.stim_id for clip in CLIPS if clip.index in (3, 6, 9, 19)),
-                    source="Rahman et al. 2020, doi 10.1073/pnas.1922033117: clips 3, 6, 9 and 19, counted from 0",
-                ),
+                splits=SPLIT,
                 counts={
                     "neurons": 119,
                     "stimuli": 20,
@@ -193,7 +195,7 @@ class Ns1(CorpusBuilder):
         for unit in units:
             unit.report(log)
             log.count("single_unit_at_known_depth", unit.path, unit.neuron.metadata["single_unit_at_known_depth"])
-        clips = [clip for clip in CLIPS if cohort.splits.split_of(clip.stim_id) == part.split]
+        clips = [clip for clip in CLIPS if SPLIT.split_of(clip.stim_id) == part.split]
         for clip, stimulus in read_stimuli(raw, config, clips, log):
             for unit in units:
                 if clip.key not in unit.spikes:

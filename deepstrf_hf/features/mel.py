@@ -136,6 +136,14 @@ def frame_slip_ms(sample_rate_hz: float, dt_ms: float, n_bins: int) -> float:
     return (n_bins - 1) * (hop_samples(sample_rate_hz, dt_ms) * 1000 / sample_rate_hz - dt_ms)
 
 
+def shortest_sound(sample_rate_hz: float, *, dt_ms: float, window_ms: float = 10.0, frames: str = "fixed_hop") -> int:
+    """Return how many samples a sound needs: more than half a window, since its ends are filled by reflection.
+
+    Parameters and errors as in `mel_spectrogram`.
+    """
+    return _window_samples(sample_rate_hz, dt_ms, window_ms, frames) // 2 + 1
+
+
 def frame_positions(
     n_samples: int, sample_rate_hz: float, *, dt_ms: float, window_ms: float = 10.0, frames: str = "fixed_hop"
 ) -> Framing:
@@ -165,12 +173,13 @@ def frame_positions(
         A width that is not positive, an unknown framing, or a sound not longer than half the window.
     """
     n_fft = _window_samples(sample_rate_hz, dt_ms, window_ms, frames)
-    if n_samples <= n_fft // 2:
+    shortest = shortest_sound(sample_rate_hz, dt_ms=dt_ms, window_ms=window_ms, frames=frames)
+    if n_samples < shortest:
         raise ParameterError(
             "A sound is too short for the window of its spectrogram, whose ends are filled by reflection",
             field="window_ms",
             found=f"{n_samples} samples, window of {n_fft}",
-            expected=f"more than {n_fft // 2} samples",
+            expected=f"at least {shortest} samples",
             mend="choose a shorter window_ms or dt_ms",
         )
     if frames == "fixed_hop":

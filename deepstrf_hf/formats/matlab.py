@@ -64,20 +64,26 @@ def load_variables(path: Path, names: Sequence[str], optional: Sequence[str] = (
     try:
         # Characters stay apart here: text is rare in these files and joining it costs a sixth of the time.
         content = scipy.io.loadmat(path, variable_names=wanted, chars_as_strings=False)
+        absent = [name for name in names if name not in content]
+        present = [key for key, _, _ in scipy.io.whosmat(path)] if absent else []
     except Exception as error:  # the parser raises anything at all on damaged files; it is said again below
         raise RawFormatError(
             "A MATLAB file cannot be read",
             path=path,
-            found=f"{type(error).__name__}: {error} (file of {path.stat().st_size} bytes)",
+            found=f"{type(error).__name__}: {error} (file of {path.stat().st_size} bytes)"
+            if path.is_file()
+            else "no such file",
             expected=f"a MATLAB 5 file with variable {', '.join(map(repr, names))}",
             mend=REPAIR,
         ) from error
-    for name in names:
-        if name not in content:
-            present = [key for key, _, _ in scipy.io.whosmat(path)]
-            raise RawFormatError(
-                "A MATLAB file lacks a variable", path=path, field=name, found=", ".join(present), mend=REPAIR
-            )
+    if absent:
+        raise RawFormatError(
+            "A MATLAB file lacks a variable",
+            path=path,
+            field=absent[0],
+            found=", ".join(present) or "no variables",
+            mend=REPAIR,
+        )
     return {name: content[name] for name in wanted if name in content}
 
 
@@ -203,7 +209,7 @@ class MatlabStruct:
     def integer(self, field: str) -> int:
         """Return a field that is one whole number."""
         value = self.number(field)
-        if value != int(value):
+        if not value.is_integer():  # NaN and infinity are none either
             raise self.error(field, value, "a whole number")
         return int(value)
 

@@ -272,11 +272,11 @@ def list_sounds(directory: Path) -> tuple[dict[str, Path], list[str]]:
     Returns
     -------
     dict of str to Path, list of str
-        Wav files by name, in order; and the names of whatever else lies there, folders apart.
+        Wav files by name, in order; and the names of whatever else lies there.
     """
     entries = sorted(directory.iterdir())
     sounds = {path.name: path for path in entries if WAV_NAME.fullmatch(path.name) and path.is_file()}
-    return sounds, [path.name for path in entries if path.name not in sounds and not path.is_dir()]
+    return sounds, [path.name for path in entries if path.name not in sounds]
 
 
 def read_sound(path: Path) -> tuple[NDArray[np.int16], str]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepstrf_hf.build_log import BuildLog
-from deepstrf_hf.config import CorpusConfig, parameter
 from deepstrf_hf.corpus import Column
-from deepstrf_hf.errors import MissingRawFileError, ParameterError, RawDataError, RawFormatError
-from deepstrf_hf.features.mel import COMPRESSIONS, FRAMES, empty_bands, frame_slip_ms, mel_spectrogram
+from deepstrf_hf.errors import MissingRawFileError, RawDataError, RawFormatError
+from deepstrf_hf.features.mel import frame_slip_ms
+from deepstrf_hf.features.mel_config import MelConfig
 from deepstrf_hf.formats.theunissen import (
     SAMPLE_RATE_HZ,
     Presentation,
@@ -47,6 +46,7 @@ NEURON_COLUMNS = {
     "area": Column("string", "Brain area, as the lab labels it."),
     "cell_seq": Column("int32", "The cell is the n-th of its bird; cells of one n were recorded at the same time."),
     "rig": Column("string", "Recording rig, a letter; null where the name of the cell has none."),
+    "also_in": Column("string", "Where the same cell, with the same recordings, is found again: corpus/cell."),
 }
 RECORDING_COLUMNS = {
     "folder": Column("string", "Class of sounds under which the lab filed the recording."),
@@ -56,38 +56,10 @@ RECORDING_COLUMNS = {
 }
 
 
-@dataclass
-class FinchConfig(CorpusConfig):
+class FinchConfig(MelConfig):
     """Parameters of AA1 and AA2; the defaults are the published ones."""
 
-    dt_ms: float = parameter(1.0, "bin width of responses and spectrogram", unit="ms")
-    n_bands: int = parameter(32, "bands of the mel spectrogram, from 0 to 16,000 Hz")
-    compression: str = parameter("cubic", "cube root of the power, ln(1 + power), or none", choices=COMPRESSIONS)
-    window_ms: float = parameter(10.0, "length of the spectrogram's window, whatever the bin width", unit="ms")
-    frames: str = parameter(
-        "fixed_hop",
-        "hop cut to whole samples, and a last frame at or past the end of the sound, as published; or frames on their "
-        "bins, as many as the sound has",
-        choices=FRAMES,
-    )
-
-    def check(self) -> None:
-        """Check all values (errors as in the base)."""
-        super().check()
-        if self.n_bands < 1 or not self.window_ms > 0:
-            raise ParameterError(
-                "A mel spectrogram needs a band and a window",
-                field="n_bands, window_ms",
-                found=f"{self.n_bands} bands, {self.window_ms:g} ms",
-                expected="1 or more, > 0 ms",
-            )
-        if self.dt_ms * SAMPLE_RATE_HZ < 1000:
-            raise ParameterError(
-                "A bin is narrower than a sample of the sounds",
-                field="dt_ms",
-                found=self.dt_ms,
-                expected=f"at least {1000 / SAMPLE_RATE_HZ} ms",
-            )
+    SAMPLE_RATE_HZ = SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,14 +225,9 @@ def _report(release: Release, cells: Sequence[Cell], config: FinchConfig, log: B
                 f"Frames of the spectrogram slip by {slip:.2f} ms against the bins per second of sound, because the "
                 f"hop is cut to whole samples; frames=exact does not."
             )
-    empty = empty_bands(
-        SAMPLE_RATE_HZ, dt_ms=config.dt_ms, window_ms=config.window_ms, n_bands=config.n_bands, frames=config.frames
-    )
+    empty = config.empty_bands_note(SAMPLE_RATE_HZ)
     if empty:
-        log.note(
-            f"Bands {', '.join(map(str, empty))} (from 0) are narrower than the resolution of the window and zero in "
-            "every sound; a longer window_ms or fewer n_bands fills them."
-        )
+        log.note(empty)
 
 
 def _stimulus(release: Release, wav: str, config: FinchConfig, log: BuildLog) -> Stimulus | RawDataError | None:
@@ -279,29 +246,19 @@ def _stimulus(release: Release, wav: str, config: FinchConfig, log: BuildLog) ->
         )
     try:
         samples, digest = read_sound(release.sounds[wav])
+        metadata |= {"n_samples": len(samples), "duration_s": len(samples) / SAMPLE_RATE_HZ}
+        if not config.keeps_stimulus(metadata):
+            return None
+        pressure = samples.astype(np.float32) / np.float32(FULL_SCALE)
+        spectrogram = config.spectrogram(pressure, SAMPLE_RATE_HZ, release.sounds[wav])
     except RawDataError as error:
         return error
-    metadata |= {"n_samples": len(samples), "duration_s": len(samples) / SAMPLE_RATE_HZ}
-    if not config.keeps_stimulus(metadata):
-        return None
     if f"{digest}.wav" != wav:
         log.note(f"The content of {wav} has the MD5 {digest}: the file is not the one it is named for.")
     stated, found = (release.listed_samples or {}).get(wav), (float(SAMPLE_RATE_HZ), 16, len(samples))
     if stated not in (None, found):
         log.note(f"stim_data.csv states (rate, bits, samples) {stated} for {wav}, whose file has {found}.")
-    return Stimulus(wav.removesuffix(".wav"), _spectrogram(samples, config), metadata, samples, SAMPLE_RATE_HZ)
-
-
-def _spectrogram(samples: NDArray[np.int16], config: FinchConfig) -> NDArray[np.float32]:
-    return mel_spectrogram(
-        samples.astype(np.float32) / np.float32(FULL_SCALE),
-        SAMPLE_RATE_HZ,
-        dt_ms=config.dt_ms,
-        window_ms=config.window_ms,
-        n_bands=config.n_bands,
-        compression=config.compression,
-        frames=config.frames,
-    )
+    return Stimulus(wav.removesuffix(".wav"), spectrogram, metadata, samples, SAMPLE_RATE_HZ)
 
 
 def _recording(

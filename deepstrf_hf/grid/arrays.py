@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from deepstrf_hf.errors import GridError
 from deepstrf_hf.grid.array_input import entries, neurons_of_block, pair_named, real_numbers
 from deepstrf_hf.grid.storage import PackedGrid
-from deepstrf_hf.responses.preprocessing import ResponseStep
 
 
 def checked_stimuli(stims: Sequence[Any], waveform: bool) -> list[NDArray[np.float32]]:
@@ -53,7 +52,6 @@ def pack_responses(
     n_stimuli: int,
     n_neurons: int | None,
     dt_ms: float,
-    steps: tuple[ResponseStep, ...],
 ) -> PackedGrid:
     """Put responses into one buffer.
 
@@ -67,8 +65,6 @@ def pack_responses(
         Number of neurons; found out if not given.
     dt_ms : float
         Bin width, ms.
-    steps : tuple of ResponseStep
-        Preprocessing.
 
     Raises
     ------
@@ -125,7 +121,6 @@ def pack_responses(
         n_stimuli=n_stimuli,
         n_neurons=n_neurons,
         dt_ms=dt_ms,
-        steps=steps,
     )
 
 

@@ -19,11 +19,13 @@ from deepstrf_hf.grid.response_buffer import Step
 from deepstrf_hf.grid.selecting import Selecting
 from deepstrf_hf.grid.selection import Selection
 from deepstrf_hf.grid.splits import Splits, check_splits, stratified_splits
+from deepstrf_hf.grid.steps import ResponsePreprocessing, StimulusPreprocessing, steps_for_stimuli
 from deepstrf_hf.grid.stimuli import PackedStimuli
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.grid.transforms import Transforming
 from deepstrf_hf.grid.views import GridResponses, GridStimuli, ItemResponses
-from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps
+from deepstrf_hf.preprocessing import Step as PreprocessingStep
+from deepstrf_hf.preprocessing import checked_steps
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -101,7 +103,7 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
         n_neurons: int | None = None,
         audio_fs: int | None = None,
         n_bands: int | None = None,
-        preprocessing: Sequence[ResponseStep] = (),
+        preprocessing: Sequence[PreprocessingStep] = (),
         hearing_range_hz: tuple[float, float] | None = None,
         species: str = "",
         signal_type: str = "",
@@ -130,8 +132,8 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
             Rate of waveforms, Hz; given, stimuli are waveforms.
         n_bands : int, optional
             Bands of the spectrogram that goes with the waveforms.
-        preprocessing : sequence of ResponseStep
-            Done when responses are handed out.
+        preprocessing : sequence of ResponseStep or StimulusStep
+            Done when responses are handed out, and to spectrograms at once.
         hearing_range_hz, species, signal_type, name
             As in `GridDescription`.
         splits : mapping of str to sequence of str, optional
@@ -154,7 +156,16 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
             raise GridError(
                 "Two numbers of neurons", field="n_neurons", found=n_neurons, expected=f"{known}, as nrn_meta"
             )
-        packed = pack_responses(responses, len(arrays), known, dt_ms, checked_steps(preprocessing))
+        steps = checked_steps(preprocessing)
+        for_stimuli = StimulusPreprocessing(steps_for_stimuli(steps))
+        if not waveform:
+            arrays = [for_stimuli.apply(index, array) for index, array in enumerate(arrays)]
+        for_responses = ResponsePreprocessing.bind(steps, nrn_meta or ())
+        packed = pack_responses(responses, len(arrays), known, dt_ms)
+        subsets = [entry.get("subset") if isinstance(entry, Mapping) else None for entry in stim_meta or ()]
+        if len(subsets) != len(arrays):  # none given, or too few or many, which is found below
+            subsets = [None] * len(arrays)
+        packed = for_responses.done_to(packed, subsets)
         dataset = cls(
             packed,
             PackedStimuli.pack(arrays),

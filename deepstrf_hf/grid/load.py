@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,25 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, TableFormatError
+from deepstrf_hf.errors import GridError, MissingDependencyError, TableFormatError
 from deepstrf_hf.names import AUDIO_ONSET, NEURON_PREFIX, STIMULUS_PREFIX, SUFFIX
 from deepstrf_hf.parquet import as_numpy, column_names, row_groups
+from deepstrf_hf.preprocessing import Step, chosen_steps
 from deepstrf_hf.repository import Repository
-from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps, steps_from_json
 
 try:
     from deepstrf_hf.grid.check import whole_hop
     from deepstrf_hf.grid.dataset import NeuralDataset
-    from deepstrf_hf.grid.description import GridDescription
+    from deepstrf_hf.grid.metadata import check_stimulus_kind, describe, metadata_columns, without_prefix
     from deepstrf_hf.grid.responses import read_responses
     from deepstrf_hf.grid.splits import Splits
+    from deepstrf_hf.grid.steps import (
+        ResponsePreprocessing,
+        StimulusPreprocessing,
+        range_columns_needed,
+        ranges_in,
+        steps_for_stimuli,
+    )
     from deepstrf_hf.grid.stimuli import PackedStimuli
     from deepstrf_hf.grid.storage import PackedGrid
 except ModuleNotFoundError as error:
@@ -40,7 +48,7 @@ def load(
     split: str | None = None,
     stimulus: str = "spectrogram",
     audio_fs: int | None = None,
-    preprocessing: str | Sequence[ResponseStep] | None = "published",
+    preprocessing: str | Sequence[Step] | None = "published",
     revision: str | None = None,
     token: str | bool | None = None,
 ) -> NeuralDataset:
@@ -58,9 +66,9 @@ def load(
         ``"spectrogram"`` or ``"waveform"``.
     audio_fs : int, optional
         Rate of waveforms, Hz; the corpus's own choice if not given. ``audio_fs * dt / 1000`` must be whole.
-    preprocessing : str, sequence of ResponseStep, or None
-        ``"published"``: what the corpus's papers apply to responses. ``"deepstrf"``: what deepSTRF 0.1.0 hands out
-        with its defaults. None: responses as stored. Or steps of your own.
+    preprocessing : str, sequence of ResponseStep or StimulusStep, or None
+        ``"published"``: what the corpus's papers apply to responses and spectrograms. ``"deepstrf"``: what deepSTRF
+        0.1.0 hands out with its defaults. None: both as stored. Or steps of your own. Waveforms are never changed.
     revision : str, optional
         Branch, tag or commit on the Hub.
     token : str, bool or None
@@ -83,53 +91,40 @@ def load(
     HubError
         The Hub refused or could not be reached.
     """
-    if stimulus not in ("spectrogram", "waveform"):
-        raise ParameterError(
-            "Unknown kind of stimulus", field="stimulus", found=repr(stimulus), expected="'spectrogram' or 'waveform'"
-        )
-    if audio_fs is not None and stimulus == "spectrogram":
-        raise ParameterError(
-            "A sampling rate goes with waveforms", field="audio_fs", found=audio_fs, mend="add stimulus='waveform'"
-        )
+    check_stimulus_kind(stimulus, audio_fs)
     repository = Repository.open(source, revision=revision, token=token)
     config = repository.main_config(config)
     files = repository.files(config, split)
     stimuli_files, neuron_files = (repository.files(config + SUFFIX[table]) for table in ("stimuli", "neurons"))
     provenance = repository.provenance([*files, *stimuli_files, *neuron_files])
-    neuron_table = _metadata(neuron_files, exclude=())
-    stimulus_table = _metadata(stimuli_files, exclude=("spectrogram", "audio", "picture"))
-    grid = _read_grid(files, stimulus_table, neuron_table, provenance, _steps(preprocessing, provenance))
+    neuron_table, stimulus_table = _metadata(neuron_files), _metadata(stimuli_files)
+    steps = chosen_steps(preprocessing, provenance["preprocessing"])
+    grid = _read_grid(files, stimulus_table, neuron_table, provenance)
     neurons, stimuli = neuron_table.to_pylist(), stimulus_table.to_pylist()
+    nrn_meta = [without_prefix(row, NEURON_PREFIX) for row in neurons]
+    grid = ResponsePreprocessing.bind(steps, nrn_meta).done_to(grid, [row["subset"] for row in stimuli])
     heard = np.diff(grid.pair_start) > 0
     if not heard.all():  # one split of two: stimuli of the other are not part of the grid
         grid = grid.keep_stimuli(heard)
         stimuli = [row for row, keep in zip(stimuli, heard, strict=True) if keep]
-    rate = None
-    if stimulus == "waveform":
-        rate = provenance["audio_fs"] if audio_fs is None else audio_fs
     ids = [row["stim_id"] for row in stimuli]
-    read = _waveforms if stimulus == "waveform" else _spectrograms
-    arrays = PackedStimuli.pack(read(stimuli_files, ids, grid, rate))
+    waveform = stimulus == "waveform"
+    description = describe(provenance, audio_fs, waveform, str(source), config)
+    if waveform:
+        arrays = _waveforms(stimuli_files, ids, grid, description.audio_fs or 0)
+    else:
+        place = np.flatnonzero(heard).tolist()
+        arrays = _spectrograms(stimuli_files, ids, place, _for_stimuli(steps, stimuli_files))
     kept = [name for name in repository.configs[config] if split in (None, name)]
     members = {name: _stimuli_of(repository.files(config, name)) for name in kept}
-    hearing, bands = provenance["hearing_range_hz"], provenance["band_frequencies_hz"]
     dataset = NeuralDataset(
         grid,
-        arrays,
-        [_without_prefix(row, STIMULUS_PREFIX) for row in stimuli],
-        [_without_prefix(row, NEURON_PREFIX) for row in neurons],
-        GridDescription(
-            dt_ms=provenance["dt_ms"],
-            n_bands=_n_bands(stimuli_files) if stimulus == "waveform" else arrays[0].shape[0],
-            audio_fs=rate,
-            waveform=stimulus == "waveform",
-            hearing_range_hz=(hearing[0], hearing[1]),
-            band_frequencies_hz=None if bands is None else tuple(bands),
-            species=provenance["species"],
-            signal_type=provenance["signal_type"],
-            response_unit=provenance["response_unit"],
-            path=str(source),
-            name=f"{provenance['corpus']}/{config}",
+        PackedStimuli.pack(arrays),
+        [without_prefix(row, STIMULUS_PREFIX) for row in stimuli],
+        nrn_meta,
+        replace(
+            description,
+            n_bands=_n_bands(stimuli_files) if waveform else arrays[0].shape[0],
             splits=Splits.published(members, provenance.get("splits_source", "")),
         ),
     )
@@ -137,21 +132,16 @@ def load(
     return dataset
 
 
-def _steps(
-    preprocessing: str | Sequence[ResponseStep] | None, provenance: Mapping[str, Any]
-) -> tuple[ResponseStep, ...]:
-    declared = provenance["preprocessing"]
-    if preprocessing is None:
-        return ()
-    if isinstance(preprocessing, str) and preprocessing in declared:
-        return steps_from_json(declared[preprocessing])
-    return checked_steps(preprocessing, declared)
+def _for_stimuli(steps: Sequence[Step], files: Sequence[Path]) -> StimulusPreprocessing:
+    """Return what is done to spectrograms, with the ranges it needs."""
+    columns = range_columns_needed(steps, column_names(files[0]))
+    ranges = ranges_in(pa.concat_tables(list(row_groups(files, columns))), str(files[0])) if columns else {}
+    return StimulusPreprocessing(steps_for_stimuli(steps), ranges)
 
 
-def _metadata(files: Sequence[Path], exclude: Sequence[str]) -> pa.Table:
+def _metadata(files: Sequence[Path]) -> pa.Table:
     """Read all columns but the large ones."""
-    columns = [name for name in column_names(files[0]) if name not in exclude]
-    return pa.concat_tables(list(row_groups(files, columns)))
+    return pa.concat_tables(list(row_groups(files, metadata_columns(column_names(files[0])))))
 
 
 def _stimuli_of(files: Sequence[Path]) -> list[str]:
@@ -162,18 +152,11 @@ def _stimuli_of(files: Sequence[Path]) -> list[str]:
     return sorted(once)
 
 
-def _without_prefix(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return a row under deepSTRF's names: ``stim_name`` is ``name``; ``stim_id`` and ``neuron_id`` stay."""
-    keep = ("stim_id", "neuron_id")
-    return {name if name in keep else name.removeprefix(prefix): value for name, value in row.items()}
-
-
 def _read_grid(
     files: Sequence[Path],
     stimuli: pa.Table,
     neurons: pa.Table,
     provenance: Mapping[str, Any],
-    steps: tuple[ResponseStep, ...],
 ) -> PackedGrid:
     """Read the responses of a main table into one buffer."""
     index = pa.concat_tables(list(row_groups(files, ["stim_id", "neuron_id", "n_trials", "n_bins"])))
@@ -208,17 +191,20 @@ def _read_grid(
         n_stimuli=len(stimuli),
         n_neurons=len(neurons),
         dt_ms=provenance["dt_ms"],
-        steps=steps,
     )
 
 
-def _spectrograms(files: Sequence[Path], stim_ids: Sequence[str], *_: object) -> list[NDArray[np.float32]]:
-    wanted, arrays = set(stim_ids), {}
+def _spectrograms(
+    files: Sequence[Path], stim_ids: Sequence[str], places: Sequence[int], preprocessing: StimulusPreprocessing
+) -> list[NDArray[np.float32]]:
+    """Read and preprocess spectrograms, given where each stands in the stimuli table."""
+    wanted, arrays = dict(zip(stim_ids, places, strict=True)), {}
     for table in row_groups(files, ["stim_id", "spectrogram"]):
         names, column = table.column("stim_id"), table.column("spectrogram").combine_chunks()
         for row, name in enumerate(names.to_pylist()):
             if name in wanted:
-                arrays[name] = _matrix(column[row].values, name, files[0].parent)
+                matrix = _matrix(column[row].values, name, files[0].parent)
+                arrays[name] = preprocessing.apply(wanted[name], matrix)
     return [arrays[name] for name in stim_ids]
 
 
@@ -249,13 +235,11 @@ def _n_bands(files: Sequence[Path]) -> int:
 
 
 def _waveforms(
-    files: Sequence[Path], stim_ids: Sequence[str], grid: PackedGrid, audio_fs: int | None
+    files: Sequence[Path], stim_ids: Sequence[str], grid: PackedGrid, audio_fs: int
 ) -> list[NDArray[np.float32]]:
     """Decode, resample and cut or pad the waveforms to the bins of their responses."""
     from deepstrf_hf.grid.waveforms import waveform_on_bins  # only waveforms need soxr and soundfile
 
-    if audio_fs is None:
-        raise ParameterError("This corpus names no rate for waveforms", field="audio_fs", mend="pass audio_fs=...")
     hop = whole_hop(audio_fs, grid.dt_ms)
     place, arrays = {name: index for index, name in enumerate(stim_ids)}, {}
     for table in row_groups(files, ["stim_id", "audio", "stim_sample_rate_hz", AUDIO_ONSET]):

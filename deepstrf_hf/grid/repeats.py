@@ -20,7 +20,7 @@ from deepstrf_hf.grid.selection import Selection
 from deepstrf_hf.grid.shared import SharedArray
 from deepstrf_hf.grid.storage import PackedGrid
 
-OF_RESPONSES = frozenset({"n_stimuli", "n_trials", "mean_response", *QUALITIES})
+OF_RESPONSES = frozenset({"n_stimuli", "n_trials", "mean_response", "response_min", "response_max", *QUALITIES})
 """Metadata worked out from the responses of a neuron, which those of a merged one no longer are."""
 
 

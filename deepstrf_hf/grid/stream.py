@@ -8,21 +8,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deepstrf_hf.errors import GridError, MissingDependencyError, ParameterError, unknown_name
 from deepstrf_hf.names import NEURON_PREFIX, SUFFIX
+from deepstrf_hf.preprocessing import Step, chosen_steps
 from deepstrf_hf.repository import Repository
-from deepstrf_hf.responses.preprocessing import ResponseStep, checked_steps, steps_from_json
 
 try:
-    from deepstrf_hf.grid.check import whole_hop
-    from deepstrf_hf.grid.description import GridDescription
+    from deepstrf_hf.grid.metadata import check_stimulus_kind, describe, without_prefix
     from deepstrf_hf.grid.splits import Splits
+    from deepstrf_hf.grid.steps import ResponsePreprocessing
     from deepstrf_hf.grid.stream_dataset import ResponseStream
     from deepstrf_hf.grid.stream_files import OpenTable, TableFile
     from deepstrf_hf.grid.stream_index import StreamIndex, read_index
     from deepstrf_hf.grid.stream_order import StreamOrder
     from deepstrf_hf.grid.stream_reader import StreamContent
-    from deepstrf_hf.grid.stream_stimuli import StimulusTable, refuse_twice, without_prefix
+    from deepstrf_hf.grid.stream_stimuli import StimulusTable, refuse_twice
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -38,7 +40,7 @@ def stream(
     split: str | None = None,
     stimulus: str = "spectrogram",
     audio_fs: int | None = None,
-    preprocessing: str | Sequence[ResponseStep] | None = "published",
+    preprocessing: str | Sequence[Step] | None = "published",
     neurons: Iterable[str] | None = None,
     shuffle: bool = False,
     shuffle_buffer: int = 16,
@@ -93,14 +95,7 @@ def stream(
     HubError
         The Hub refused or could not be reached.
     """
-    if stimulus not in ("spectrogram", "waveform"):
-        raise ParameterError(
-            "Unknown kind of stimulus", field="stimulus", found=repr(stimulus), expected="'spectrogram' or 'waveform'"
-        )
-    if audio_fs is not None and stimulus == "spectrogram":
-        raise ParameterError(
-            "A sampling rate goes with waveforms", field="audio_fs", found=audio_fs, mend="add stimulus='waveform'"
-        )
+    check_stimulus_kind(stimulus, audio_fs)
     if isinstance(prefetch, bool) or not isinstance(prefetch, int) or prefetch < 0:
         raise ParameterError(
             "Not a number of row groups", field="prefetch", found=repr(prefetch), expected="a whole number, 0 or more"
@@ -123,18 +118,20 @@ def stream(
         raise GridError("A grid needs a stimulus and a neuron", path=str(neuron_files[0]), found="no neuron")
     kept = [number for number, name in enumerate(ids) if wanted is None or name in wanted]
     place = dict.fromkeys(ids, -1) | {ids[number]: position for position, number in enumerate(kept)}
+    steps = chosen_steps(preprocessing, provenance["preprocessing"])
+    description = describe(provenance, audio_fs, stimulus == "waveform", str(source), config)
     content = StreamContent(
         index,
         stimuli,
         place,
         [neuron_meta[number] for number in kept],
         replace(
-            _description(provenance, stimuli, stimulus == "waveform", audio_fs),
-            path=str(source),
-            name=f"{provenance['corpus']}/{config}",
+            description,
+            n_bands=description.n_bands or stimuli.n_bands(),
             splits=_splits(repository, config, split, index, stimuli, provenance.get("splits_source", "")),
         ),
-        _steps(preprocessing, provenance),
+        stimuli.preprocessing(steps),
+        ResponsePreprocessing.bind(steps, neuron_meta).renumbered(np.array(kept, np.int64)),
     )
     names = {
         "corpus": provenance["corpus"],
@@ -178,30 +175,6 @@ def _wanted(neurons: Iterable[str] | None, known: Sequence[str]) -> frozenset[st
     return frozenset(wanted)
 
 
-def _description(
-    provenance: Mapping[str, Any], stimuli: StimulusTable, waveform: bool, audio_fs: int | None
-) -> GridDescription:
-    """Describe what is true of all items."""
-    hearing, bands = provenance["hearing_range_hz"], provenance["band_frequencies_hz"]
-    rate = None
-    if waveform:
-        rate = provenance["audio_fs"] if audio_fs is None else audio_fs
-        if rate is None:
-            raise ParameterError("This corpus names no rate for waveforms", field="audio_fs", mend="pass audio_fs=...")
-        whole_hop(rate, provenance["dt_ms"])
-    return GridDescription(
-        dt_ms=provenance["dt_ms"],
-        n_bands=stimuli.n_bands() if bands is None else len(bands),
-        audio_fs=rate,
-        waveform=waveform,
-        hearing_range_hz=(hearing[0], hearing[1]),
-        band_frequencies_hz=None if bands is None else tuple(bands),
-        species=provenance["species"],
-        signal_type=provenance["signal_type"],
-        response_unit=provenance["response_unit"],
-    )
-
-
 def _splits(
     repository: Repository, config: str, split: str | None, index: StreamIndex, stimuli: StimulusTable, source: str
 ) -> Splits:
@@ -212,15 +185,3 @@ def _splits(
     for file, stimulus in zip(index.item_file.tolist(), index.item_stimulus.tolist(), strict=True):
         members[of_file[file]].add(stimuli.meta[stimulus]["stim_id"])
     return Splits.published({name: sorted(ids) for name, ids in members.items()}, source)
-
-
-def _steps(
-    preprocessing: str | Sequence[ResponseStep] | None, provenance: Mapping[str, Any]
-) -> tuple[ResponseStep, ...]:
-    """Return preprocessing by its name in the tables, or as a user gave it."""
-    declared = provenance["preprocessing"]
-    if preprocessing is None:
-        return ()
-    if isinstance(preprocessing, str) and preprocessing in declared:
-        return steps_from_json(declared[preprocessing])
-    return checked_steps(preprocessing, declared)

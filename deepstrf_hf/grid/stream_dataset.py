@@ -14,12 +14,12 @@ from torch.utils.data import get_worker_info
 
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.grid.description import GridDescription
+from deepstrf_hf.grid.response_buffer import Step
 from deepstrf_hf.grid.stream_order import StreamOrder
 from deepstrf_hf.grid.stream_prefetch import read_ahead
 from deepstrf_hf.grid.stream_reader import ItemReader, StreamContent, StreamItem
 from deepstrf_hf.grid.stream_state import Progress, from_state, refused, to_state
 from deepstrf_hf.grid.views import ItemResponses
-from deepstrf_hf.responses.preprocessing import ResponseStep
 
 
 class ResponseStream(torch.utils.data.IterableDataset[dict[str, Any]]):
@@ -85,9 +85,9 @@ class ResponseStream(torch.utils.data.IterableDataset[dict[str, Any]]):
         return None if self.audio_fs is None else round(self.audio_fs * self.description.dt_ms / 1000)
 
     @property
-    def preprocessing(self) -> tuple[ResponseStep, ...]:
-        """Steps applied to responses when they are handed out."""
-        return self._content.steps
+    def preprocessing(self) -> tuple[Step, ...]:
+        """Steps applied to responses when they are handed out; empty where they differ from stimulus to stimulus."""
+        return self._content.for_responses.common
 
     @property
     def N_neurons(self) -> int:  # noqa: N802 (deepSTRF's name)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from deepstrf_hf.errors import TableFormatError
 from deepstrf_hf.grid.description import GridDescription
+from deepstrf_hf.grid.steps import ResponsePreprocessing, StimulusPreprocessing
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.grid.stream_files import OpenTable
 from deepstrf_hf.grid.stream_index import StreamIndex, dictionary_codes
 from deepstrf_hf.grid.stream_stimuli import StimulusReader, StimulusTable
 from deepstrf_hf.parquet import as_numpy
-from deepstrf_hf.responses.preprocessing import ResponseStep
 
 OPEN_FILES = 8
 """Files that stay open: reading the end of a file again costs as much as a small row group."""
@@ -43,8 +43,10 @@ class StreamContent:
         Metadata of the neurons that are kept.
     description : GridDescription
         Bin width and the like.
-    steps : tuple of ResponseStep
-        Preprocessing.
+    for_stimuli : StimulusPreprocessing
+        What is done to spectrograms.
+    for_responses : ResponsePreprocessing
+        What is done to responses, for the neurons that are kept.
     """
 
     index: StreamIndex
@@ -52,7 +54,8 @@ class StreamContent:
     neuron_place: Mapping[str, int]
     nrn_meta: list[dict[str, Any]]
     description: GridDescription
-    steps: tuple[ResponseStep, ...]
+    for_stimuli: StimulusPreprocessing
+    for_responses: ResponsePreprocessing
 
 
 class StreamItem(NamedTuple):
@@ -89,7 +92,7 @@ class ItemReader:
 
     def __init__(self, content: StreamContent) -> None:
         self._content = content
-        self._stimuli = StimulusReader(content.stimuli, content.description)
+        self._stimuli = StimulusReader(content.stimuli, content.description, content.for_stimuli)
         self._open: OrderedDict[int, OpenTable] = OrderedDict()
 
     def read(self, items: Sequence[int]) -> dict[int, StreamItem]:
@@ -206,7 +209,7 @@ class ItemReader:
             n_stimuli=1,
             n_neurons=len(content.nrn_meta),
             dt_ms=content.description.dt_ms,
-            steps=content.steps,
+            steps=content.for_responses.of(content.stimuli.meta[stimulus].get("subset")),
         )
         array = self._stimuli.read(stimulus, int(grid.bins[0]))
         return StreamItem(array, grid, dict(content.stimuli.meta[stimulus]))

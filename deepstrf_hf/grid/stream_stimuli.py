@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from deepstrf_hf.errors import GridError, TableFormatError
 from deepstrf_hf.grid.check import whole_hop
 from deepstrf_hf.grid.description import GridDescription
+from deepstrf_hf.grid.metadata import metadata_columns, without_prefix
+from deepstrf_hf.grid.steps import StimulusPreprocessing, range_columns_needed, ranges_in, steps_for_stimuli
 from deepstrf_hf.grid.stream_files import OpenTable, TableFile
 from deepstrf_hf.names import AUDIO_ONSET, STIMULUS_PREFIX
 from deepstrf_hf.parquet import as_numpy
+from deepstrf_hf.preprocessing import Step
 
-LARGE_COLUMNS = ("spectrogram", "audio", "picture")
-"""Columns of the stimuli table that are not metadata."""
 WAVEFORM_COLUMNS = ("audio", "stim_sample_rate_hz", AUDIO_ONSET)
 CACHE_BYTES = 32 * 2**20
 """Bytes of decoded columns that are kept; the one in use is kept however large it is."""
@@ -65,7 +66,7 @@ class StimulusTable:
         for number, file in enumerate(files):
             with OpenTable(file) as table:
                 provenance.append(table.provenance())
-                columns = [name for name in table.schema.names if name not in LARGE_COLUMNS]
+                columns = metadata_columns(table.schema.names)
                 table.prepare(range(table.n_row_groups), columns)
                 for group in range(table.n_row_groups):
                     rows = table.read(group, columns).to_pylist()
@@ -77,6 +78,24 @@ class StimulusTable:
     def ids(self) -> dict[str, int]:
         """Return the number of each stimulus by its id."""
         return {entry["stim_id"]: number for number, entry in enumerate(self.meta)}
+
+    def preprocessing(self, steps: Sequence[Step]) -> StimulusPreprocessing:
+        """Return what is done to spectrograms, with the ranges it needs read from the table.
+
+        Raises
+        ------
+        GridError
+            The stimuli lack a range.
+        """
+        tables = []
+        for file in self.files:
+            with OpenTable(file) as table:
+                columns = range_columns_needed(steps, table.schema.names)
+                if not columns:
+                    return StimulusPreprocessing(steps_for_stimuli(steps))
+                table.prepare(range(table.n_row_groups), columns)
+                tables += [table.read(group, columns) for group in range(table.n_row_groups)]
+        return StimulusPreprocessing(steps_for_stimuli(steps), ranges_in(pa.concat_tables(tables), str(self.files[0])))
 
     def n_bands(self) -> int:
         """Return the number of frequency bands of the first spectrogram."""
@@ -99,10 +118,14 @@ class StimulusReader:
         Where the stimuli are.
     description : GridDescription
         Whether stimuli are waveforms, at which rate; how many bands.
+    preprocessing : StimulusPreprocessing
+        What is done to spectrograms.
     """
 
-    def __init__(self, table: StimulusTable, description: GridDescription) -> None:
-        self._table, self._description = table, description
+    def __init__(
+        self, table: StimulusTable, description: GridDescription, preprocessing: StimulusPreprocessing
+    ) -> None:
+        self._table, self._description, self._preprocessing = table, description, preprocessing
         self._columns = WAVEFORM_COLUMNS if description.waveform else ("spectrogram",)
         self._hop = whole_hop(description.audio_fs, description.dt_ms) if description.waveform else 0
         self._open: tuple[int, OpenTable] | None = None
@@ -133,7 +156,10 @@ class StimulusReader:
         file, group, row = self._table.place[stimulus].tolist()
         columns = self._group(file, group)
         name = self._table.meta[stimulus]["stim_id"]
-        array = self._waveform(columns, row, name, n_bins) if self._hop else self._spectrogram(columns, row, name, file)
+        if self._hop:
+            array = self._waveform(columns, row, name, n_bins)
+        else:
+            array = self._preprocessing.apply(stimulus, self._spectrogram(columns, row, name, file))
         if not np.isfinite(array).all():
             raise GridError(
                 "A stimulus holds NaN or infinite values",
@@ -215,9 +241,3 @@ def refuse_twice(names: Sequence[Any], field: str, file: TableFile) -> None:
         if name in seen:
             raise TableFormatError("A companion table names one thing twice", path=str(file), field=field, found=name)
         seen.add(name)
-
-
-def without_prefix(row: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Return a row under the grid's names: ``stim_name`` is ``name``; ``stim_id`` and ``neuron_id`` stay."""
-    keep = ("stim_id", "neuron_id")
-    return {name if name in keep else name.removeprefix(prefix): value for name, value in row.items()}

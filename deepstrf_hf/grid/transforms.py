@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.grid.conditions import Condition, matching
+from deepstrf_hf.grid.neuron_scaling import NeuronScaling
 from deepstrf_hf.grid.quality import compute_quality
 from deepstrf_hf.grid.stimuli import PackedStimuli, Standardization
 from deepstrf_hf.grid.storage import PackedGrid
@@ -32,37 +32,6 @@ FEWEST_VALUES = 2
 
 class UnscaledNeuronsWarning(UserWarning):
     """Some neurons have no data to take statistics of, and keep their scale."""
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronNormalization:
-    """Shift and scale of each neuron's responses, ``(response - offset) / scale``.
-
-    Parameters
-    ----------
-    scale, offset : ndarray of float32, shape (neurons,)
-        Of each neuron of the grid.
-    """
-
-    scale: NDArray[np.float32]
-    offset: NDArray[np.float32]
-    keeps_finite: bool = True
-
-    def describe(self) -> str:
-        """Say in one sentence what the step does."""
-        return "each neuron's responses shifted and scaled by its own statistics"
-
-    def apply_to_neurons(self, values: NDArray[np.float32], neuron: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return normalized trials, shape (trials, bins)."""
-        normalized: NDArray[np.float32] = (values - self.offset[neuron, None]) / self.scale[neuron, None]
-        return normalized
-
-    def renumbered(self, neuron: NDArray[np.int64]) -> NeuronNormalization:
-        """Return the normalization of these neurons, in this order; -1 is not normalized."""
-        known = neuron >= 0
-        return NeuronNormalization(
-            np.where(known, self.scale[neuron], np.float32(1)), np.where(known, self.offset[neuron], np.float32(0))
-        )
 
 
 class Transforming:
@@ -215,7 +184,11 @@ class Transforming:
                 stacklevel=2,
             )
         scale, offset = np.where(few, 1, np.maximum(scale, eps)), np.where(few, 0, offset)
-        step = NeuronNormalization(scale.astype(np.float32), offset.astype(np.float32))
+        step = NeuronScaling(
+            scale.astype(np.float32),
+            offset.astype(np.float32),
+            "each neuron's responses shifted and scaled by its own statistics",
+        )
         self._replace_grid(self._grid.with_step(step))
         self.response_normalization = {
             "method": method,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepstrf_hf.errors import ParameterError, unknown_name
+from deepstrf_hf.errors import ParameterError
 
 
 class ResponseStep(Protocol):
@@ -35,7 +34,7 @@ class HanningSmooth:
 
     The kernel is ``numpy.hanning(K)`` with ``K = floor(window_ms / dt_ms)``, one more if even, applied with zero
     padding and the same length. As published the kernel is *not* normalised: its sum (the gain) is 2 at 5 ms bins,
-    10 at 1 ms bins, and at 7 ms bins or more it is the identity. A missing sample (NaN) spreads to its neighbours
+    10 at 1 ms bins, and above 5.25 ms (K = 3 or 1) it is the identity. A missing sample (NaN) spreads to its neighbours
     within the window.
 
     Parameters
@@ -116,55 +115,3 @@ class HanningSmooth:
             + ("not normalised, as published" if self.gain == "published" else "normalised to unit sum")
             + ", zero-padded at the ends"
         )
-
-
-STEPS: Mapping[str, type[ResponseStep]] = {HanningSmooth.name: HanningSmooth}
-
-
-def checked_steps(steps: Any, named: Iterable[str] = ()) -> tuple[ResponseStep, ...]:
-    """Return steps that a user gave, as a tuple.
-
-    Parameters
-    ----------
-    steps : sequence of ResponseStep
-        What was given.
-    named : iterable of str
-        Names that would have been taken in place of steps, for the message.
-
-    Raises
-    ------
-    ParameterError
-        Not a list of steps.
-    """
-    given = tuple(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else (None,)
-    if not all(callable(getattr(step, "apply", None)) and not isinstance(step, type) for step in given):
-        raise ParameterError(
-            "Unknown preprocessing",
-            field="preprocessing",
-            found=repr(steps),
-            expected=", ".join([*map(repr, named), "None", "or a list of steps such as HanningSmooth(21)"]),
-        )
-    return given
-
-
-def steps_to_json(steps: Sequence[ResponseStep]) -> list[dict[str, Any]]:
-    """Write preprocessing steps as plain data, for the metadata of a table."""
-    return [{"step": step.name, **asdict(step)} for step in steps]  # type: ignore[call-overload]
-
-
-def steps_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[ResponseStep, ...]:
-    """Read preprocessing steps back from plain data.
-
-    Raises
-    ------
-    UnknownNameError
-        A step that this version of the library does not know.
-    """
-    steps = []
-    for entry in entries:
-        arguments = dict(entry)
-        name = arguments.pop("step", None)
-        if name not in STEPS:
-            raise unknown_name("preprocessing step", name, STEPS, field="preprocessing")
-        steps.append(STEPS[name](**arguments))
-    return tuple(steps)

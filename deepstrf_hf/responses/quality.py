@@ -6,6 +6,7 @@ Sahani & Linden 2003, How linear are auditory cortical responses?, NIPS 15; Scho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ class ResponseQuality:
     n_trials: int = 0
     values: int = 0
     total: float = 0.0
+    smallest: float = math.inf
+    largest: float = -math.inf
     weight: float = 0.0
     signal_power_sum: float = 0.0
     noise_power_sum: float = 0.0
@@ -54,11 +57,13 @@ class ResponseQuality:
             finite = np.isfinite(response)
             self.values += int(finite.sum())
             self.total += float(response.sum(where=finite, dtype=np.float64))
+            self._stretch(response.min(where=finite, initial=math.inf), response.max(where=finite, initial=-math.inf))
             response = response[:, finite.all(axis=0)]
             bins = response.shape[1]
         else:
             self.values += response.size
             self.total += float(response.sum(dtype=np.float64))
+            self._stretch(response.min(), response.max())
         if trials < 2 or bins < 2:
             return
         single = response.var(axis=1, ddof=1, dtype=np.float64).mean()
@@ -72,7 +77,12 @@ class ResponseQuality:
     def merge(self, other: ResponseQuality) -> None:
         """Take in the sums of another part."""
         for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+            if name not in ("smallest", "largest"):
+                setattr(self, name, getattr(self, name) + value)
+        self._stretch(other.smallest, other.largest)
+
+    def _stretch(self, smallest: Any, largest: Any) -> None:
+        self.smallest, self.largest = min(self.smallest, float(smallest)), max(self.largest, float(largest))
 
     def columns(self) -> Mapping[str, int | float | None]:
         """Return the coverage and quality columns of the neurons table.
@@ -87,6 +97,8 @@ class ResponseQuality:
             "n_stimuli": self.n_stimuli,
             "n_trials": self.n_trials,
             "mean_response": self.total / self.values if self.values else None,
+            "response_min": self.smallest if self.values else None,
+            "response_max": self.largest if self.values else None,
         }
         if not self.weight:
             return coverage | dict.fromkeys(("signal_power", "noise_power", "snr", "ccmax"))

@@ -11,7 +11,8 @@ from deepstrf_hf.responses.detrend import running_median
 HIGH_PASS_MS = 10.0
 """Window of the running median whose subtraction leaves the spikes, ms."""
 SMOOTHING_MS = 21.0
-"""Length of the Hann window of the published signal, ms (Hsu, Borst & Theunissen 2004, Network 15:91)."""
+"""Length of the Hann window of the published signal, ms, after Hsu, Borst & Theunissen 2004, Network 15:91,
+doi 10.1088/0954-898X_15_2_002; 210 samples of the trace at 10 kHz."""
 NORMAL_MEDIAN = 0.6745
 """Median absolute value of a normal variable of unit standard deviation."""
 

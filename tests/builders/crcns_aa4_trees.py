@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from tests.raw_writers.crcns_aa4 import WrittenPresentation, WrittenSound, WrittenUnit
+from tests.raw_writers.crcns_aa4 import Aa4Truth, WrittenPresentation, WrittenSound, WrittenUnit
 
 UNIT_TYPES = ("single", "singl", "multi")
 BUILT_TYPES = ("song", "call", "mlnoise")
@@ -23,6 +23,17 @@ def pairs(out: Path, config: str = "all") -> dict[tuple[str, str], dict]:
 
 def neuron_id(unit: WrittenUnit) -> str:
     return f"{unit.animal}-{unit.cell}"
+
+
+def real_units(truth: Aa4Truth) -> list[WrittenUnit]:
+    """Return the units that are neither noise nor unsorted."""
+    return [unit for unit in truth.units if unit.attributes["sortType"] in UNIT_TYPES]
+
+
+def sounds_heard(unit: WrittenUnit) -> list[WrittenSound]:
+    """Return the sounds that a unit heard and a build has, each once."""
+    built = [one.sound for one in unit.presentations if one.sound.type in BUILT_TYPES and one.sound.name != "nowhere"]
+    return list({sound.name: sound for sound in built}.values())
 
 
 def count_spikes(times_s: np.ndarray, n_bins: int, dt_ms: float = 1.0) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from deepstrf_hf import build
@@ -149,3 +150,25 @@ def test_an_output_above_the_raw_files_is_refused(tmp_path):
     write_crcns_aa1(tmp_path / "raw", n_extra=0, wrapped=True)
     with pytest.raises(DeepstrfError, match="contains the raw files"):
         build("crcns_aa1", data_dir=tmp_path / "raw", out=tmp_path / "raw")
+
+
+def test_a_sound_too_short_for_the_published_window(truth, tmp_path):
+    wav = write_sound(truth.root / "all_stims" / "flatrip", np.arange(160, dtype=np.int16))
+    stim_file = truth.root / "MLd_cells" / "yy1617" / "flatrip" / "stim1"
+    stim_file.write_text(f"{wav}\n", newline="")
+    entry = check(truth, tmp_path, RawFormatError, "too short for the window", "sounds", wav)
+    assert entry.counts["rows"] == len(truth.pairs()) - 1
+
+
+def test_folders_among_the_sounds_are_named(truth, tmp_path):
+    (truth.root / "all_stims" / "flatrip" / "copies").mkdir()
+    entry = build("crcns_aa1", data_dir=truth.root, out=tmp_path / "out").cohorts["all"]
+    assert ("files", "all_stims/flatrip/copies", "not a file of the release") in entry.left_out
+
+
+def test_a_sound_that_lies_in_two_classes_is_remarked(truth, tmp_path):
+    wav = truth.of_class("conspecific")[0]
+    shutil.copy(truth.root / "all_stims" / "conspecific" / wav, truth.root / "all_stims" / "flatrip" / wav)
+    entry = build("crcns_aa1", data_dir=truth.root, out=tmp_path / "out").cohorts["all"]
+    assert f"{wav} lies in conspecific and in flatrip: it counts as the latter." in entry.notes
+    assert entry.counts["rows"] == len(truth.pairs())

@@ -77,7 +77,9 @@ def test_empty_bands_are_said(written, tmp_path):
         ({"dt_ms": 0.02}, "dt_ms"),
         ({"dt_ms": -1.0}, "dt_ms"),
         ({"dt_ms": "fast"}, "dt_ms"),
+        ({"dt_ms": float("inf")}, "dt_ms"),
         ({"window_ms": 2000.0}, "window_ms"),
+        ({"dt_ms": 20.0, "window_ms": 15.0}, "window_ms"),
     ],
 )
 def test_values_that_cannot_be_used_are_refused(written, tmp_path, parameters, field):

@@ -196,3 +196,20 @@ def test_a_bird_without_unit_files_counts_as_absent(raw, tmp_path):
     (raw / ANIMALS[0] / "wavfiles").mkdir(parents=True)
     entry = build("crcns_aa4", data_dir=raw, out=tmp_path / "out").cohorts["all"]
     assert any(note.startswith(f"No unit files of {ANIMALS[0]}") for note in entry.notes)
+
+
+def test_a_unit_that_is_a_link_to_nowhere(raw, tmp_path):
+    bad_file(raw).unlink()
+    bad_file(raw).symlink_to(tmp_path / "not fetched")
+    assert refused(raw, tmp_path).found.endswith("no such file")
+
+
+def test_a_sound_that_is_a_link_to_nowhere_is_none(raw, tmp_path):
+    path = raw / ANIMAL / "wavfiles" / "stim3.wav"
+    path.rename(raw / ANIMAL / "wavfiles" / "stim4.wav")
+    path.symlink_to(tmp_path / "not fetched")
+    build("crcns_aa4", data_dir=raw, out=tmp_path / "out")
+    assert len(table_rows(tmp_path / "out", "all")) == 2, "its content lies under another number"
+    (raw / ANIMAL / "wavfiles" / "stim4.wav").unlink()
+    with pytest.raises(MissingRawFileError, match="no bird's folder holds its wav file"):
+        build("crcns_aa4", data_dir=raw, out=tmp_path / "none")

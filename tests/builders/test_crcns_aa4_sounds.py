@@ -313,20 +313,73 @@ def test_a_damaged_sound_is_no_loss_where_another_bird_has_it_whole(tmp_path, so
     assert any("replaced" in note for note in entry.notes)
 
 
-def test_a_sound_shorter_than_half_the_window_says_what_to_change(tmp_path):
-    short = WrittenSound("click", "call", "click", np.arange(100, dtype=np.int16))
+def test_a_sound_shorter_than_half_the_window_is_named_and_left_out(tmp_path, song):
+    short = WrittenSound("click", "call", "click", np.arange(120, dtype=np.int16))
     unit_hearing(tmp_path / "raw", FIRST, short)
-    write_sound(tmp_path / "raw", FIRST, 1, short)
-    with pytest.raises(ParameterError, match="window_ms"):
+    unit_hearing(tmp_path / "raw", FIRST, song, number=2, cell="Site1_L1R1_e2_s0")
+    path = write_sound(tmp_path / "raw", FIRST, 1, short)
+    write_sound(tmp_path / "raw", FIRST, 2, song)
+    with pytest.raises(RawFormatError, match="too short for the window") as caught:
         build_all(tmp_path)
+    assert caught.value.path == str(path)
+    assert (caught.value.found, caught.value.expected.split(",")[0]) == ("120 samples", "at least 121 samples")
+    entry, out, _ = build_all(tmp_path, on_error="skip")
+    assert [name for kind, name, _ in entry.left_out if kind == "stimuli"] == [short.md5]
+    assert {stim_id for stim_id, _ in pairs(out)} == {song.md5}
+
+
+def test_a_window_that_was_chosen_too_long_for_a_sound_is_a_parameter(tmp_path, song):
+    unit_hearing(tmp_path / "raw", FIRST, song)
+    path = write_sound(tmp_path / "raw", FIRST, 1, song)
+    with pytest.raises(ParameterError, match="window of 600 ms") as caught:
+        build_all(tmp_path, parameters={"window_ms": 600.0}, on_error="skip")
+    assert caught.value.path == str(path)
+    assert "window_ms" in caught.value.field
+
+
+def test_a_sound_of_numbers_without_bound_is_named_and_left_out(tmp_path, song):
+    call = make_sound(np.random.default_rng(5), "call", "call", 4_000)
+    unit_hearing(tmp_path / "raw", FIRST, call, number=2)
+    unit_hearing(tmp_path / "raw", FIRST, song, cell="Site1_L1R1_e2_s0")
+    write_sound(tmp_path / "raw", FIRST, 2, call)
+    path = write_sound(tmp_path / "raw", FIRST, 1, song)
+    values = unit_samples(song).astype(np.float32)
+    values[77] = np.inf
+    soundfile.write(path, values, SAMPLE_RATE_HZ, subtype="FLOAT", format="WAV")
+    with pytest.raises(RawFormatError, match="not finite") as caught:
+        build_all(tmp_path)
+    assert caught.value.path == str(path)
+    entry, _, _ = build_all(tmp_path, on_error="skip")
+    assert [name for kind, name, _ in entry.left_out if kind == "stimuli"] == [song.md5]
+
+
+def test_bands_without_a_fourier_bin_are_said(tmp_path, song):
+    unit_hearing(tmp_path / "raw", FIRST, song)
+    write_sound(tmp_path / "raw", FIRST, 1, song)
+    entry, out, name = build_all(tmp_path, parameters={"n_bands": 64})
+    found = np.array(stimuli_of(out, name)[song.md5]["spectrogram"])
+    empty = np.flatnonzero(~found.any(axis=1)).tolist()
+    assert empty
+    (note,) = [note for note in entry.notes if "narrower than the resolution" in note]
+    assert note.startswith(f"Bands {', '.join(map(str, empty))} (from 0)")
+    assert "24,414 Hz" in note
 
 
 def test_wrong_parameters_are_refused(tmp_path, song):
     unit_hearing(tmp_path / "raw", FIRST, song)
     write_sound(tmp_path / "raw", FIRST, 1, song)
-    for parameters in ({"compression": "root"}, {"frames": "exactly"}, {"n_bands": 0}, {"window_ms": -1.0}):
-        with pytest.raises(ParameterError):
+    for parameters, field in (
+        ({"compression": "root"}, "compression"),
+        ({"frames": "exactly"}, "frames"),
+        ({"n_bands": 0}, "n_bands"),
+        ({"window_ms": -1.0}, "window_ms"),
+        ({"window_ms": float("inf")}, "window_ms"),
+        ({"dt_ms": 0.03}, "dt_ms"),  # a sample lasts 0.041 ms: frames would not be the bins of the responses
+        ({"dt_ms": 20.0, "window_ms": 15.0}, "window_ms"),  # of no effect: the window is a bin at least
+    ):
+        with pytest.raises(ParameterError) as caught:
             build_all(tmp_path, parameters=parameters)
+        assert field in caught.value.field
     assert set(CrcnsAa4.BUILDER_CONFIG_CLASS.parameter_fields()) == {
         "dt_ms", "n_bands", "compression", "window_ms", "frames",
     }  # fmt: skip

@@ -2,19 +2,24 @@
 
 import shutil
 
-import datasets
 import numpy as np
 import pytest
 
-from deepstrf_hf import build
-from deepstrf_hf.errors import DataDirectoryError, MissingRawFileError, ParameterError, RawFormatError
-from tests.builders.crcns_ac1_trees import COHORTS, RESULTS_1, RESULTS_2, WEHR
-from tests.raw_writers.crcns_ac1 import HOSTILE, write_crcns_ac1
+from deepstrf_hf.errors import DataDirectoryError, MissingRawFileError, ParameterError
+from tests.builders.crcns_ac1_builds import (
+    RECORDING,
+    TRIAL,
+    built,
+    left_out,
+    refused_then_skipped,
+    rows,
+    rows_of_session,
+    set_response,
+    set_trigger,
+)
+from tests.builders.crcns_ac1_trees import COHORTS, WEHR
+from tests.raw_writers.crcns_ac1 import write_crcns_ac1
 from tests.raw_writers.crcns_ac1_signals import change, structs
-
-TRIAL = f"{WEHR}/Results/20020508-mw-003/20020508-mw-003-001.mat"
-RECORDING = f"{RESULTS_1}/20050512-ha1-001/20050512-ha1-001-001.mat"
-ATTACHED = f"{RESULTS_1}/20050601-ha1-002/20050601-ha1-002-001.mat"
 
 
 @pytest.fixture
@@ -22,26 +27,6 @@ def raw(tmp_path):
     """Return a tree without faults, to be damaged."""
     write_crcns_ac1(tmp_path / "raw", seed=5, n_wehr_sessions=5, faults=False)
     return tmp_path / "raw"
-
-
-def built(raw, cohort, **options):
-    report = build("crcns_ac1", [cohort], data_dir=raw, out=raw.parent / "out", **options)
-    return next(entry for entry in report.cohorts.values() if entry.cohort == cohort)
-
-
-def left_out(entry):
-    return {(kind, name): reason for kind, name, reason in entry.left_out}
-
-
-def refused_then_skipped(raw, cohort, kind, name, error=RawFormatError):
-    """Check that a build stops at a fault and names its file, and otherwise leaves it out by name."""
-    with pytest.raises(error) as caught:
-        built(raw, cohort)
-    assert not (raw.parent / "out").exists()
-    entry = built(raw, cohort, on_error="skip")
-    shown = str(caught.value).replace(f"{raw}/", "")  # reports name files below the raw directory
-    assert left_out(entry)[kind, name] == shown
-    return caught.value, entry
 
 
 # Archives -------------------------------------------------------------------------------------------------------------
@@ -91,26 +76,8 @@ def no_trace(content):
     del content["response"]
 
 
-def set_response(**values):
-    def edit(content):
-        for name, value in values.items():
-            content["response"][0, 0][name] = value
-
-    return edit
-
-
 def two_responses(content):
     content["response"] = structs(*[{"trace": np.zeros((5, 1)), "scale": 1.0, "sf": 4000.0}] * 2)
-
-
-def set_trigger(**values):
-    def edit(content):
-        for name, value in values.items():
-            target = content["triggers"][0, 0]
-            target = target["param"][0, 0] if name in ("description", "duration") else target
-            target[name] = value
-
-    return edit
 
 
 @pytest.mark.parametrize(
@@ -137,6 +104,14 @@ def test_a_trial_that_is_not_as_published(raw, edit, field, said):
     assert entry.counts["neurons"] == 3
 
 
+def test_a_trial_that_is_a_link_to_nowhere(raw):
+    (raw / TRIAL).unlink()
+    (raw / TRIAL).symlink_to(raw / "not fetched")
+    error, entry = refused_then_skipped(raw, "wehr", "trials", "20020508-mw-003-001", MissingRawFileError)
+    assert error.path == str(raw / TRIAL)
+    assert entry.counts["neurons"] == 3
+
+
 def test_a_trial_without_description_or_duration_is_none(raw):
     change(raw / TRIAL, set_trigger(description=np.zeros((0, 0))))
     entry = built(raw, "wehr")
@@ -153,14 +128,10 @@ def test_a_trigger_after_the_end_of_the_trace_is_an_empty_repeat(raw):
 
 
 def test_a_trigger_before_the_trace_begins_takes_what_there_is(raw):
-    change(raw / TRIAL, set_trigger(time=-100.0))
-    built(raw, "wehr", parameters={"cross_trial_gate_r": None})
+    change(raw / TRIAL, set_trigger(time=-99.0))
+    entry = built(raw, "wehr", parameters={"cross_trial_gate_r": None})
+    assert any("20020508-mw-003-001: its sound began 25.0 ms before the recording" in note for note in entry.notes)
     assert rows(raw, "wehr-cross_trial_gate_r_None", "20020508-mw-003")["wehr.fragments.001"]["n_trials"] == 4
-
-
-def rows(raw, config, session):
-    table = datasets.load_dataset(str(raw.parent / "out"), config, split="train")
-    return {row["stim_id"]: row for row in table if row["neuron_session"] == session}
 
 
 # Sounds ---------------------------------------------------------------------------------------------------------------
@@ -216,120 +187,6 @@ def test_one_description_of_two_files_is_told_apart_by_the_file_that_a_trial_nam
     assert heard["wehr.category3.002"]["recording_trials"] == "20020508-mw-003-001"
     assert "20020508-mw-003-004" in heard["wehr.fragments.001"]["recording_trials"].split()
     assert any("'humpback whale' belongs to" in note for note in entry.notes)
-
-
-# Sessions of Asari ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("hostile", HOSTILE)
-def test_what_deepstrf_cannot_load_is_left_out_by_name(tmp_path, hostile):
-    write_crcns_ac1(tmp_path / "raw", n_wehr_sessions=5, faults=False, hostile=hostile)
-    cohort, kind, name, said = {
-        "session-4parts": ("wehr", "folders", f"{WEHR}/Results/20020508-mw-003-old", "not a session"),
-        "empty-site": ("asari_a1", "recordings", "20070301-ha4-009-001", "nor its session says where"),
-        "mixed-rate": ("asari_a1", "stimuli", "asari.class3.3l_class6.2_class3.1", "differ in sampling rate"),
-        "no-response": ("asari_a1", "recordings", "20060301-ha4-001-001", "lacks a variable"),
-    }[hostile]
-    entry = built(tmp_path / "raw", cohort, on_error="skip")
-    assert said in left_out(entry)[kind, name]
-    assert entry.counts["neurons"] == 3
-    if hostile in ("mixed-rate", "no-response"):
-        shutil.rmtree(tmp_path / "out")
-        with pytest.raises(RawFormatError):
-            built(tmp_path / "raw", cohort)
-    else:
-        assert built(tmp_path / "raw", cohort).counts == entry.counts
-
-
-def set_param(**values):
-    def edit(content):
-        for name, value in values.items():
-            content["param"][0, 0]["recording"][0, 0][name] = value
-
-    return edit
-
-
-def test_a_file_that_does_not_say_takes_what_its_session_says(raw):
-    second = RECORDING.replace("001.mat", "002.mat")
-    change(raw / second, set_param(site=np.zeros((0, 0)), type=np.zeros((0, 0))))
-    before = rows_of_session(raw, "asari_a1", "20050512-ha1-001")
-    change(raw / second, set_param(site="auditory CORTEX", type="Whole  Cell"))
-    assert rows_of_session(raw, "asari_a1", "20050512-ha1-001") == before
-
-
-def rows_of_session(raw, cohort, session):
-    built(raw, cohort)
-    return {stim_id: (row["recording_trials"], row["response"]) for stim_id, row in rows(raw, cohort, session).items()}
-
-
-def test_a_session_in_both_sites_is_two_cells(raw):
-    second = RECORDING.replace("001.mat", "002.mat")
-    trace = change_to_attached(raw, second)
-    assert trace
-    for cohort, name in (("asari_a1", "20050512-ha1-001-A1"), ("asari_mgb", "20050512-ha1-001-MGB")):
-        built(raw, cohort)
-        ids = datasets.load_dataset(str(raw.parent / "out"), f"{cohort}-neurons", split="train")["neuron_id"]
-        assert name in ids
-        assert "20050512-ha1-001" not in ids
-
-
-def change_to_attached(raw, file):
-    change(raw / file, set_param(site="MGB", type="cell attached"))
-    return True
-
-
-def test_an_unusual_type_is_taken_for_whole_cell_and_remarked(raw):
-    change(raw / RECORDING, set_param(type="sharp electrode"))
-    entry = built(raw, "asari_a1")
-    assert any("'sharp electrode' was taken for whole-cell" in note for note in entry.notes)
-    neuron = next(iter(rows(raw, "asari_a1", "20050512-ha1-001").values()))
-    assert neuron["neuron_recording_type"] == "sharp-electrode"
-
-
-def test_a_whole_cell_recording_in_the_thalamus_fits_no_cohort(raw):
-    change(raw / ATTACHED, set_param(type="whole cell"))
-    entry = built(raw, "asari_mgb")
-    assert "a whole-cell recording in MGB" in left_out(entry)["recordings", "20050601-ha1-002-001"]
-    assert ("cells", "20050601-ha1-002") in left_out(entry)
-
-
-def test_a_fault_of_one_cohort_does_not_stop_the_other(raw):
-    def edit(content):
-        content["triggers"][0, 0]["param"][0, 0]["description"] = "Sequence 1: 2 77"
-
-    change(raw / ATTACHED, edit)
-    built(raw, "asari_a1")
-    shutil.rmtree(raw.parent / "out")
-    error, entry = refused_then_skipped(raw, "asari_mgb", "triggers", "20050601-ha1-002-001#1")
-    assert "77" in str(error.found)
-    assert "1, 2, 3, 4" in str(error.expected)
-    assert rows(raw, "asari_mgb", "20050601-ha1-002")["asari.class3.2_1_3_1_4"]["n_trials"] == 3
-
-
-def test_a_path_that_leaves_the_stimuli_is_refused(raw):
-    def edit(content):
-        content["param"][0, 0]["stimulus"][0, 0]["file"] = "class3/../../../secret.mat"
-
-    change(raw / RECORDING, edit)
-    error, _ = refused_then_skipped(raw, "asari_a1", "recordings", "20050512-ha1-001-001")
-    assert "secret" in str(error.found)
-
-
-def test_a_session_in_both_archives_is_one_cell(raw):
-    session = "20050512-ha1-001"
-    alone = rows_of_session(raw, "asari_a1", session)
-    shutil.copytree(raw / RESULTS_1 / session, raw / RESULTS_2 / session)
-    assert rows_of_session(raw, "asari_a1", session) == alone
-    entry = built(raw, "asari_a1")
-    copy = f"{RESULTS_2}/{session}/{session}-001.mat"
-    assert left_out(entry)["recordings", copy] == "a copy of the file in the other archive"
-    assert entry.counts["neurons"] == 3
-    change(raw / copy, set_response(scale=0.016))
-    entry = built(raw, "asari_a1")
-    assert any("both were taken for recordings of one cell" in note for note in entry.notes)
-    assert entry.counts["neurons"] == 3
-    trials = rows(raw, "asari_a1", session)["asari.class3.2_1_3_1_4"]["recording_trials"].split()
-    assert trials[-2:] == [f"asari-results-2/{session}-001#1", f"asari-results-2/{session}-001#3"]
 
 
 def test_repeats_of_another_rate_are_binned_by_their_own(raw):

@@ -182,6 +182,26 @@ def test_spikes_as_events_are_counts(truth, made):
     assert entry.counts["spikes"] == sum(np.sum(row["response"]) for row in rows.values())
 
 
+def test_the_sum_of_a_smoothed_signal_is_no_number_of_spikes(made):
+    assert "spikes" not in made("asari_mgb")[0].counts
+
+
+@pytest.mark.parametrize(
+    ("parameters", "judged"),
+    [
+        ({"fmax": 25_600.0}, True),
+        ({"dt_ms": 10.0}, True),
+        ({"range_gate_mv": 25.0}, False),
+        ({"cross_trial_gate_r": None}, False),
+        ({"detrend_gauss_ms": 5.0}, False),
+    ],
+)
+def test_trials_are_held_against_the_published_number_where_they_are_judged_as_published(made, parameters, judged):
+    published = made("wehr", **parameters)[0].published
+    assert ("trials" in published) == ("rejected_range" in published) == judged
+    assert {"neurons", "stimuli"} <= set(published)
+
+
 @pytest.mark.parametrize("threshold", [1.5, 4.0])
 def test_the_threshold_of_the_published_signal(made, threshold):
     _, rows, _ = made("asari_mgb", spike_threshold_sd=threshold)
@@ -193,6 +213,7 @@ def test_the_threshold_of_the_published_signal(made, threshold):
 @pytest.mark.parametrize(
     ("cohort", "parameters", "field"),
     [
+        ("wehr", {"dt_ms": float("inf")}, "dt_ms"),
         ("wehr", {"fmin": 0}, "fmin"),
         ("wehr", {"fmax": 50}, "fmax"),
         ("wehr", {"bins_per_octave": 0}, "bins_per_octave"),
@@ -220,3 +241,24 @@ def test_values_that_cannot_be_used_or_would_be_ignored(truth, tmp_path, cohort,
 
 def test_every_presentation_belongs_to_a_known_cohort_or_to_none(truth):
     assert {cohort_of(truth, one) for one in truth.presented} == {*COHORTS, None}
+
+
+def test_bins_that_are_no_whole_number_of_samples_are_remarked(truth, made):
+    """4,000 Hz and 0.9 ms: 3.6 samples, 4 as published."""
+    entry, rows, _ = made("wehr", dt_ms=0.9, cross_trial_gate_r=None)
+    (note,) = [note for note in entry.notes if note.startswith("Recordings of 4000 Hz")]
+    assert "4 samples (1.00000 ms) wide, as published, where dt_ms is 0.9" in note
+    row = rows["wehr.fragments.005", "20020717-mw-004"]
+    for found, one in zip(row["response"], truth.of("20020717-mw-004", ("fragments/5.mat",)), strict=True):
+        expected = bin_means(detrended(one.trace_mv, 4000), 4000, 1.0)[: len(found)]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    published, _, _ = made("wehr")  # bins of 5 ms hold 20 samples
+    exact, _, _ = made("wehr", dt_ms=0.9, frames="exact", cross_trial_gate_r=None)
+    assert not any(note.startswith("Recordings of") for note in [*published.notes, *exact.notes])
+
+
+def test_frames_that_do_not_slip_are_not_said_to(made):
+    """A bin of 10 ms holds 441 samples at 44,100 Hz."""
+    entry, _, _ = made("wehr", dt_ms=10.0)
+    said = [note for note in entry.notes if "slip against the bins" in note]
+    assert [note.partition(":")[0] for note in said] == ["Sounds of 97656 Hz"]

@@ -18,6 +18,7 @@ from deepstrf_hf.features.mel import (
     mel_band_frequencies,
     mel_filters,
     mel_spectrogram,
+    shortest_sound,
 )
 
 
@@ -230,6 +231,20 @@ def test_what_cannot_be_computed_is_refused(change, field):
 
 def test_the_shortest_sound_is_one_sample_longer_than_half_the_window():
     assert mel_spectrogram(sound(161), 32_000, dt_ms=1.0).shape == (32, 6)
+
+
+@given(
+    rate=st.sampled_from([24_414, 32_000, 44_100]),
+    dt_ms=st.floats(0.1, 30),
+    window_ms=st.floats(0.5, 30),
+    frames=st.sampled_from(["fixed_hop", "exact"]),
+)
+def test_the_shortest_sound_is_taken_and_a_sample_less_is_not(rate, dt_ms, window_ms, frames):
+    options = {"dt_ms": dt_ms, "window_ms": window_ms, "frames": frames}
+    shortest = shortest_sound(rate, **options)
+    assert mel_spectrogram(np.zeros(shortest, np.float32), rate, **options).shape[1] >= 1
+    with pytest.raises(ParameterError, match="too short"):
+        mel_spectrogram(np.zeros(shortest - 1, np.float32), rate, **options)
 
 
 def test_an_odd_window_has_one_frame_less_where_the_sound_is_whole_hops():

@@ -15,6 +15,8 @@ def path(tmp_path):
         "name": "ferret",
         "number": np.uint8(3),
         "half": 2.5,
+        "absent_number": np.nan,
+        "endless": np.inf,
         "times": np.array([[1.5, 2.5]]),
         "column": np.array([[1.0], [2.0]]),
         "empty": np.zeros((1, 0), np.uint8),
@@ -51,6 +53,8 @@ def test_an_empty_field_of_any_type_is_an_empty_vector(data):
         (lambda data: data.text("number"), "data(1).number", "text"),
         (lambda data: data.number("times"), "data(1).times", "one number"),
         (lambda data: data.integer("half"), "data(1).half", "whole number"),
+        (lambda data: data.integer("absent_number"), "data(1).absent_number", "Found: nan"),
+        (lambda data: data.integer("endless"), "data(1).endless", "Found: inf"),
         (lambda data: data.vector("name"), "data(1).name", "numeric vector"),
         (lambda data: data.vector("matrix"), "data(1).matrix", "numeric vector"),
         (lambda data: data.struct("times"), "data(1).times", "structure"),
@@ -94,6 +98,21 @@ def test_wherever_a_file_is_cut_short_it_is_an_error_of_ours(path_once, keep):
     with pytest.raises(RawFormatError) as caught:
         load_variable(damaged, "data")
     assert caught.value.path == str(damaged)
+
+
+def test_a_variable_of_a_damaged_kind_beside_a_missing_one(path_once):
+    """The parser passes over a variable that is not wanted, and cannot list it."""
+    damaged, content = path_once.with_name("kind.mat"), bytearray(path_once.read_bytes())
+    content[144] = 17  # class of the first variable: one whose dimensions are not told
+    damaged.write_bytes(content)
+    with pytest.raises(RawFormatError) as caught:
+        load_variable(damaged, "spikes")
+    assert caught.value.path == str(damaged)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(RawFormatError, match="no such file"):
+        load_variable(tmp_path / "none.mat", "data")
 
 
 @pytest.fixture(scope="module")

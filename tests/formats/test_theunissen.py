@@ -221,7 +221,7 @@ def test_sounds_are_listed_apart_from_strays(tmp_path):
     (tmp_path / "conspecific").mkdir()
     sounds, strays = list_sounds(tmp_path)
     assert sounds == {WAV: tmp_path / WAV}
-    assert strays == [".DS_Store", "song.wav"]
+    assert strays == [".DS_Store", "conspecific", "song.wav"]
 
 
 # Sounds ---------------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_a_stimulus_that_nobody_heard() -> None:
 )
 def test_stored_type(kinds: list[str], kept: str) -> None:
     arrays = [block(2, 2, 4, seed, "uint8").astype(kind) for seed, kind in enumerate(kinds)]
-    packed = pack_responses([arrays[0], ([1], arrays[1][1:])], 2, None, 5.0, ())
+    packed = pack_responses([arrays[0], ([1], arrays[1][1:])], 2, None, 5.0)
     assert packed.values.dtype == np.dtype(kept)
     assert packed.values.tolist() == [*arrays[0].ravel(), *arrays[1][1].ravel()]
 

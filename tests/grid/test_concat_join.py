@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepstrf_hf import NeuralDataset, concat_neural_datasets
+from deepstrf_hf.columns import COVERAGE_COLUMNS
 from deepstrf_hf.errors import GridError
 from deepstrf_hf.grid.concat import MixedSignalsWarning
 from deepstrf_hf.grid.repeats import OF_RESPONSES
-from deepstrf_hf.tables import COVERAGE_COLUMNS
 from tests.grid.concat_examples import Source, assert_is, source
 from tests.grid.examples import Array, property_settings, toy
 

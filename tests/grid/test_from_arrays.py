@@ -190,7 +190,7 @@ def test_waveforms(channel_axis: bool) -> None:
 )
 def test_stored_type_of_responses(dtypes: list[str], kept: str) -> None:
     rows = [[np.array([[0, 1], [1, 0]]).astype(dtype) for dtype in dtypes]]
-    grid = pack_responses(rows, 1, None, 5.0, ())
+    grid = pack_responses(rows, 1, None, 5.0)
     assert grid.values.dtype == np.dtype(kept)
     assert grid.values.tolist() == [0, 1, 1, 0] * len(dtypes)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from deepstrf_hf import neural_collate
 from deepstrf_hf.errors import ParameterError, UnknownNameError
-from deepstrf_hf.responses.preprocessing import HanningSmooth, steps_from_json, steps_to_json
+from deepstrf_hf.preprocessing import steps_from_json, steps_to_json
+from deepstrf_hf.responses.preprocessing import HanningSmooth
 from tests.grid.examples import (
     Array,
     dataset_of,

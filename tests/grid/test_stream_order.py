@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.grid import stream_dataset
 from deepstrf_hf.grid.description import GridDescription
+from deepstrf_hf.grid.steps import ResponsePreprocessing, StimulusPreprocessing
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.grid.stream_dataset import ResponseStream
 from deepstrf_hf.grid.stream_files import TableFile
@@ -203,7 +204,15 @@ def stream_of(sizes: Sequence[int], order: StreamOrder) -> ResponseStream:
         (TableFile("main"),), np.zeros(len(items), np.int32), np.arange(len(items)), np.arange(len(items) + 1), spans
     )
     stimuli = StimulusTable((), np.empty((0, 3), np.int32), [])
-    content = StreamContent(index, stimuli, {"n0": 0}, [{"neuron_id": "n0"}], GridDescription(5.0, 1), ())
+    content = StreamContent(
+        index,
+        stimuli,
+        {"n0": 0},
+        [{"neuron_id": "n0"}],
+        GridDescription(5.0, 1),
+        StimulusPreprocessing(),
+        ResponsePreprocessing(),
+    )
     return ResponseStream(content, order, {"items": index.digest()}, 0)
 
 

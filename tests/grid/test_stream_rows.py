@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from deepstrf_hf.errors import TableFormatError
 from deepstrf_hf.grid.description import GridDescription
+from deepstrf_hf.grid.steps import ResponsePreprocessing, StimulusPreprocessing
 from deepstrf_hf.grid.stream_files import TableFile
 from deepstrf_hf.grid.stream_index import read_index
 from deepstrf_hf.grid.stream_prefetch import read_ahead
@@ -118,7 +119,15 @@ def test_items_from_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: 
         assert index.item_stimulus.tolist() == [stimulus for stimulus, _ in expected] and len(index) == len(expected)
 
         place = {f"n{neuron}": kept.index(neuron) if neuron in kept else -1 for neuron in range(N_NEURONS)}
-        content = StreamContent(index, stimuli, place, [{}] * len(kept), GridDescription(5.0, 1), ())
+        content = StreamContent(
+            index,
+            stimuli,
+            place,
+            [{}] * len(kept),
+            GridDescription(5.0, 1),
+            StimulusPreprocessing(),
+            ResponsePreprocessing(),
+        )
         blocks = index.item_block()
         asked = data.draw(st.lists(st.sampled_from(range(len(index))), unique=True) if len(index) else st.just([]))
         tasks = [
@@ -178,7 +187,13 @@ def test_many_files_are_closed_in_time(tmp_path: Path, monkeypatch: pytest.Monke
     stimuli, _ = StimulusTable.read([TableFile("stimuli", tmp_path / "stimuli")])
     index, _ = read_index(files, stimuli.ids(), None)
     content = StreamContent(
-        index, stimuli, {f"n{neuron}": neuron for neuron in range(4)}, [{}] * 4, GridDescription(5.0, 1), ()
+        index,
+        stimuli,
+        {f"n{neuron}": neuron for neuron in range(4)},
+        [{}] * 4,
+        GridDescription(5.0, 1),
+        StimulusPreprocessing(),
+        ResponsePreprocessing(),
     )
     reader = ItemReader(content)
     for item in (0, 5, 1, 0, 4, 2, 3):
