@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
 from deepstrf_hf.grid.array_input import entries, neurons_of_block, pair_named, real_numbers
+from deepstrf_hf.grid.shared import GatheredArray
 from deepstrf_hf.grid.storage import PackedGrid
 
 
@@ -52,6 +53,8 @@ def pack_responses(
     n_stimuli: int,
     n_neurons: int | None,
     dt_ms: float,
+    *,
+    copy: bool = True,
 ) -> PackedGrid:
     """Put responses into one buffer.
 
@@ -65,6 +68,8 @@ def pack_responses(
         Number of neurons; found out if not given.
     dt_ms : float
         Bin width, ms.
+    copy : bool
+        Whether arrays of a whole stimulus are copied together, or stay where they lie.
 
     Raises
     ------
@@ -102,11 +107,17 @@ def pack_responses(
     kind = np.result_type(*{array.dtype for array in arrays}) if arrays else np.dtype(np.float32)
     if kind.kind not in "ui" or kind.itemsize > 2:
         kind = np.dtype(np.float32)
-    values, begin = np.empty(sum(array.size for array in arrays), kind), 0
+    # Pairs one by one are always copied: so many arrays would cost more than their values.
+    together = copy or len(arrays) > n_stimuli
+    values, begin, pieces = np.empty(sum(array.size for array in arrays) if together else 0, kind), 0, []
     for array, column in zip(arrays, columns, strict=True):
-        here = values[begin : begin + array.size]
         with np.errstate(over="ignore"):  # what does not fit is found below
-            here[:] = array.ravel()
+            if together:
+                here = values[begin : begin + array.size]
+                here[:] = array.ravel()
+            else:
+                here = np.ascontiguousarray(array, kind)
+                pieces.append(here)
         if array.dtype.kind == "f" and array.itemsize > kind.itemsize and np.isinf(here).any():
             raise GridError(
                 "A response holds values beyond float32",
@@ -116,7 +127,7 @@ def pack_responses(
         begin += array.size
     none = (np.empty(0, np.int64),) * 4
     return PackedGrid.from_pairs(
-        values,
+        GatheredArray(pieces) if pieces else values,
         *map(np.concatenate, zip(none, *columns, strict=True)),
         n_stimuli=n_stimuli,
         n_neurons=n_neurons,

@@ -109,6 +109,7 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
         signal_type: str = "",
         name: str = "",
         splits: Mapping[str, Sequence[str]] | None = None,
+        copy: bool = True,
     ) -> NeuralDataset:
         """Make a grid from arrays in memory: simulations, tests, other people's data.
 
@@ -138,6 +139,10 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
             As in `GridDescription`.
         splits : mapping of str to sequence of str, optional
             Published division: ``stim_id`` of the stimuli of each split.
+        copy : bool
+            False uses arrays where they lie, which saves time and memory: stimuli that are contiguous float32, and
+            responses to a whole stimulus that are contiguous whole numbers of one or two bytes, or float32. They must
+            not be changed afterwards. They move to shared memory when the data set is sent to worker processes.
 
         Returns
         -------
@@ -161,14 +166,14 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
         if not waveform:
             arrays = [for_stimuli.apply(index, array) for index, array in enumerate(arrays)]
         for_responses = ResponsePreprocessing.bind(steps, nrn_meta or ())
-        packed = pack_responses(responses, len(arrays), known, dt_ms)
+        packed = pack_responses(responses, len(arrays), known, dt_ms, copy=copy)
         subsets = [entry.get("subset") if isinstance(entry, Mapping) else None for entry in stim_meta or ()]
         if len(subsets) != len(arrays):  # none given, or too few or many, which is found below
             subsets = [None] * len(arrays)
         packed = for_responses.done_to(packed, subsets)
         dataset = cls(
             packed,
-            PackedStimuli.pack(arrays),
+            PackedStimuli.pack(arrays, copy=copy),
             [{} for _ in arrays] if stim_meta is None else stim_meta,
             [{} for _ in range(packed.n_neurons)] if nrn_meta is None else nrn_meta,
             GridDescription(

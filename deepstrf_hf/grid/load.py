@@ -119,7 +119,7 @@ def load(
     members = {name: _stimuli_of(repository.files(config, name)) for name in kept}
     dataset = NeuralDataset(
         grid,
-        PackedStimuli.pack(arrays),
+        PackedStimuli.pack(arrays, copy=False),  # they are nobody else's
         [without_prefix(row, STIMULUS_PREFIX) for row in stimuli],
         nrn_meta,
         replace(

@@ -113,14 +113,14 @@ def _stacked(grid: PackedGrid, buffer: ResponseBuffer, pairs: np.ndarray) -> np.
     """Return the responses of some pairs of a buffer back to back: stored, or preprocessed where it must be now."""
     stimuli = grid.pair_stimulus[pairs]
     sizes = grid.pair_trials[pairs].astype(np.int64) * grid.bins[stimuli]
-    kind = np.dtype(np.float32) if buffer.knows_neurons else buffer.values.dtype
+    kind = np.dtype(np.float32) if buffer.knows_neurons else buffer.dtype
     values, begin = np.empty(int(sizes.sum()), kind), 0
     for pair, stimulus, size in zip(pairs.tolist(), stimuli.tolist(), sizes.tolist(), strict=True):
         if buffer.knows_neurons:
             values[begin : begin + size] = grid.pair_response(stimulus, pair).ravel()
         else:
             offset = int(grid.pair_offset[pair])
-            values[begin : begin + size] = buffer.values[offset : offset + size]
+            values[begin : begin + size] = buffer.shared.part(offset, offset + size)
         begin += size
     return values
 

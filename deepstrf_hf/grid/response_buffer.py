@@ -84,9 +84,14 @@ class ResponseBuffer:
         return self.shared.array
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a stored value."""
+        return self.shared.dtype
+
+    @property
     def never_nan(self) -> bool:
         """Whether responses cannot hold NaN: stored as whole numbers, and no step makes NaN of them."""
-        return self.values.dtype.kind != "f" and all(getattr(step, "keeps_finite", False) for step in self.steps)
+        return self.dtype.kind != "f" and all(getattr(step, "keeps_finite", False) for step in self.steps)
 
     @property
     def knows_neurons(self) -> bool:

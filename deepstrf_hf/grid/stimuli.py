@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deepstrf_hf.grid.shared import SharedArray
+from deepstrf_hf.grid.shared import GatheredArray, SharedArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,20 +60,29 @@ class PackedStimuli(Sequence[NDArray[np.float32]]):
     transforms: tuple[tuple[Standardization, ...], ...]
 
     @classmethod
-    def pack(cls, arrays: Sequence[NDArray[np.float32]]) -> PackedStimuli:
-        """Copy stimuli into one buffer; an array that occurs several times is stored once."""
+    def pack(cls, arrays: Sequence[NDArray[np.float32]], *, copy: bool = True) -> PackedStimuli:
+        """Take stimuli as one buffer; an array that occurs several times is taken once.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray of float32
+            (bands, bins) or (samples,) each.
+        copy : bool
+            Whether they are copied together, or stay where they lie.
+        """
         place: dict[int, int] = {}
+        pieces: list[NDArray[np.float32]] = []
         offset, total = np.zeros(len(arrays), np.int64), 0
         for index, array in enumerate(arrays):
             if id(array) not in place:
                 place[id(array)] = total
                 total += array.size
+                own = np.ascontiguousarray(array, np.float32)
+                pieces.append(own if copy or own.flags.writeable else own.copy())  # torch knows no read-only memory
             offset[index] = place[id(array)]
-        values = np.empty(total, np.float32)
-        for array, begin in zip(arrays, offset, strict=True):
-            values[begin : begin + array.size] = array.ravel()
+        gathered = GatheredArray(pieces) if pieces else SharedArray(np.empty(0, np.float32))
         return cls(
-            (SharedArray(values),),
+            (SharedArray(gathered.array) if copy else gathered,),
             np.zeros(len(arrays), np.int16),
             offset,
             np.array([array.shape[0] if array.ndim == 2 else 0 for array in arrays], np.int32),
@@ -87,7 +96,7 @@ class PackedStimuli(Sequence[NDArray[np.float32]]):
     def __getitem__(self, index: int) -> NDArray[np.float32]:  # type: ignore[override]
         source, begin = int(self.buffer[index]), int(self.offset[index])
         bands, length = int(self.bands[index]), int(self.length[index])
-        stimulus: NDArray[np.float32] = self.buffers[source].array[begin : begin + max(1, bands) * length]
+        stimulus: NDArray[np.float32] = self.buffers[source].part(begin, begin + max(1, bands) * length)
         if bands:
             stimulus = stimulus.reshape(bands, length)
         for transform in self.transforms[source]:

@@ -59,7 +59,7 @@ class PackedGrid:
     @classmethod
     def from_pairs(
         cls,
-        values: NDArray[Any],
+        values: NDArray[Any] | SharedArray,
         stimulus: NDArray[np.integer],
         neuron: NDArray[np.integer],
         trials: NDArray[np.integer],
@@ -78,8 +78,9 @@ class PackedGrid:
             A pair stands twice, responses to one stimulus differ in bins, or the buffer has another size.
         """
         sizes = trials.astype(np.int64) * n_bins
-        if sizes.sum() != len(values):
-            raise GridError("Responses do not fill their buffer", found=len(values), expected=int(sizes.sum()))
+        shared = values if isinstance(values, SharedArray) else SharedArray(values)
+        if sizes.sum() != shared.size:
+            raise GridError("Responses do not fill their buffer", found=shared.size, expected=int(sizes.sum()))
         offsets = np.cumsum(sizes) - sizes
         place = stimulus.astype(np.int64) * n_neurons + neuron
         order: Any = slice(None)  # pairs mostly come sorted, and sorting them again would cost more than all the rest
@@ -107,7 +108,7 @@ class PackedGrid:
                 mend="cut or pad them to the bins of the stimulus; a missing sample is NaN",
             )
         return cls(
-            (ResponseBuffer(SharedArray(values), dt_ms, steps),),
+            (ResponseBuffer(shared, dt_ms, steps),),
             np.zeros(n_stimuli, np.int16),
             np.searchsorted(stimulus, np.arange(n_stimuli + 1)).astype(np.int64),
             neuron.astype(np.int32),
@@ -148,12 +149,12 @@ class PackedGrid:
         """Whether each pair has a finite value, shape (pairs,)."""
         heard = np.ones(len(self.pair_neuron), bool)
         for index, buffer in enumerate(self.buffers):
-            if buffer.values.dtype.kind == "f":
+            if buffer.dtype.kind == "f":
                 pairs = np.flatnonzero(self.stimulus_buffer[self.pair_stimulus] == index)
-                heard[pairs] = self._any_finite(buffer.values, pairs)
+                heard[pairs] = self._any_finite(buffer.shared, pairs)
         return heard
 
-    def _any_finite(self, values: NDArray[Any], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _any_finite(self, values: SharedArray, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return whether each of some pairs has a finite value; looks at a block of values at a time."""
         heard = np.empty(len(pairs), bool)
         order = np.argsort(self.pair_offset[pairs])
@@ -162,7 +163,7 @@ class PackedGrid:
         first = 0
         while first < len(order):  # never a second buffer of the size of the first
             last = max(first + 1, int(np.searchsorted(end, begin[first] + FINITE_BLOCK_VALUES)))
-            finite = np.isfinite(values[begin[first] : end[last - 1]])
+            finite = np.isfinite(values.part(int(begin[first]), int(end[last - 1])))
             # Between what two pairs hold there may be values of pairs that are not asked for.
             edges = np.stack([begin[first:last], end[first:last]], axis=1).ravel() - begin[first]
             any_finite = np.logical_or.reduceat(np.append(finite, False), edges)[::2]
@@ -224,7 +225,7 @@ class PackedGrid:
         """Return the response of a pair, preprocessed, shape (trials, bins)."""
         trials, bins, offset = int(self.pair_trials[pair]), int(self.bins[stimulus]), int(self.pair_offset[pair])
         buffer = self.buffer_of(stimulus)
-        stored = buffer.values[offset : offset + trials * bins].reshape(trials, bins)
+        stored = buffer.shared.part(offset, offset + trials * bins).reshape(trials, bins)
         return buffer.preprocessed(stored, np.full(trials, self.pair_neuron[pair]) if buffer.knows_neurons else None)
 
     def rows(self, stimulus: int, pairs: NDArray[np.int64]) -> Rows:
@@ -246,10 +247,11 @@ class PackedGrid:
         trial = np.arange(total) - np.repeat(np.cumsum(trials) - trials, trials)
         sizes = trials * bins
         if total and np.array_equal(offsets[1:], offsets[:-1] + sizes[:-1]):
-            stored = buffer.values[offsets[0] : offsets[0] + total * bins].reshape(total, bins)
+            stored = buffer.shared.part(int(offsets[0]), int(offsets[0]) + total * bins).reshape(total, bins)
         else:
-            pieces = [buffer.values[offset : offset + size] for offset, size in zip(offsets, sizes, strict=True)]
-            stored = np.concatenate([buffer.values[:0], *pieces]).reshape(total, bins)
+            part = buffer.shared.part
+            pieces = [part(begin, begin + size) for begin, size in zip(offsets.tolist(), sizes.tolist(), strict=True)]
+            stored = np.concatenate([np.empty(0, buffer.dtype), *pieces]).reshape(total, bins)
         neuron = np.repeat(self.pair_neuron[present], trials) if buffer.knows_neurons else None
 
         def prepare(which: slice) -> NDArray[np.float32]:
@@ -279,7 +281,7 @@ class PackedGrid:
         if (trials != trials[0]).any() or (np.diff(offsets) != size).any():
             return None
         begin = int(offsets[0])
-        values = self.buffer_of(stimulus).values[begin : begin + len(pairs) * size]
+        values = self.buffer_of(stimulus).shared.part(begin, begin + len(pairs) * size)
         return values.reshape(len(pairs), int(trials[0]), bins)
 
     def only(self, stimulus: int, pairs: NDArray[np.int64]) -> PackedGrid:

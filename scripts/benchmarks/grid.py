@@ -90,7 +90,7 @@ def _measure_limits(answers: GridAnswers, request: Request) -> None:
         of_grid, amounts = answers.of(grid, FRACTIONS[-1], "ours"), answers.amounts(grid, FRACTIONS[-1])
         if amounts is not None:
             n_bytes = int((amounts["counts_mb"] + amounts["spectrograms_mb"]) * 1e6)
-            jobs.append((grid, "construct", (f"{module}:fresh_copy", {"n_bytes": n_bytes})))
+            jobs.append((grid, "construct_copied", (f"{module}:fresh_copy", {"n_bytes": n_bytes})))
         for figure in ("est_batch", "val_batch"):
             if figure in of_grid:
                 shape = of_grid[figure]["result"]["shape"]

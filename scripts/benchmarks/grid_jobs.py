@@ -72,7 +72,10 @@ def construct(library: str, grid: str, size: str, fraction: float) -> dict[str, 
     memory.done()
     result = [len(dataset), len(dataset.nrn_meta), made.amounts["pairs"]]
     del dataset
-    return _answer({"construct": seconds_of(lambda: used.construct(made), warm_up=0)}, memory, result)
+    figures = {"construct": seconds_of(lambda: used.construct(made), warm_up=0)}
+    if used.can_copy:
+        figures["construct_copied"] = seconds_of(lambda: used.construct(made, copy=True), warm_up=0)
+    return _answer(figures, memory, result)
 
 
 def masks(library: str, grid: str, size: str, fraction: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ TITLES = {"nat4": "Grid like NAT4", "wingert": "Grid like Wingert 2026"}
 NAMES = {"peer": "deepSTRF", "ours": "deepstrf-hf"}
 LABELS = {
     "construct": "make the dataset, validation included",
+    "construct_copied": "make the dataset of copies (`copy=True`)",
     "masks": "first `nrn_masks`",
     "item": "item, no selection",
     "item_read": "item, no selection, every response read",
@@ -38,7 +39,7 @@ MEMORY_GOAL = 4
 """How many times less memory than deepSTRF each job should need, above imports and input arrays."""
 SMALLEST_MB = 0.1
 """Memory is not told apart below this, MB: it comes in pages, and allocators keep some."""
-COMPARED_WITH = {"site_epoch": "dense_epoch"}
+COMPARED_WITH = {"site_epoch": "dense_epoch", "construct_copied": "construct"}
 """Figures and jobs that deepSTRF has another one for."""
 NOTES = {
     "wingert": "Masks, items and batches of all neurons hold neurons × stimuli entries, recorded or not, and so does "

@@ -11,7 +11,10 @@ from scripts.benchmarks.grids import MadeGrid
 class Library(Protocol):
     """A library with a (stimulus, neuron) grid, as far as it is measured. Making one imports the library."""
 
-    def construct(self, made: MadeGrid) -> Any:
+    can_copy: bool
+    """Whether a dataset can be made of copies of the arrays, or of the arrays themselves, at the user's choice."""
+
+    def construct(self, made: MadeGrid, copy: bool = False) -> Any:
         """Return a validated dataset."""
 
     def unmasked(self, made: MadeGrid, dataset: Any) -> Any:

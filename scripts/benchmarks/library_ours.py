@@ -13,11 +13,19 @@ from scripts.benchmarks.grids import MadeGrid
 class Grid:
     """Our grid, see `Library`."""
 
-    def construct(self, made: MadeGrid) -> NeuralDataset:
-        """Return a validated dataset."""
+    can_copy = True
+
+    def construct(self, made: MadeGrid, copy: bool = False) -> NeuralDataset:
+        """Return a validated dataset; like deepSTRF's it shares the arrays, unless copies are asked for."""
         responses = [block.counts if block.neurons is None else (block.neurons, block.counts) for block in made.blocks]
         return NeuralDataset.from_arrays(
-            made.spectrograms, responses, made.stim_meta, made.nrn_meta, dt_ms=made.dt_ms, signal_type="spikes"
+            made.spectrograms,
+            responses,
+            made.stim_meta,
+            made.nrn_meta,
+            dt_ms=made.dt_ms,
+            signal_type="spikes",
+            copy=copy,
         )
 
     def unmasked(self, made: MadeGrid, dataset: NeuralDataset) -> NeuralDataset:

@@ -25,7 +25,9 @@ class MadeDataset(AudioNeuralDataset):
 class Grid:
     """deepSTRF's grid, see `Library`."""
 
-    def construct(self, made: MadeGrid) -> MadeDataset:
+    can_copy = False
+
+    def construct(self, made: MadeGrid, copy: bool = False) -> MadeDataset:
         """Return a validated dataset; one conversion per stimulus, of which each response is a view."""
         missing = torch.full((1, 1), float("nan"))
         responses = []

@@ -75,7 +75,7 @@ def test_tiny_run_writes_all_it_promises(tmp_path: Path) -> None:
         assert set(found["grids"][name]) == {str(fraction) for fraction in FRACTIONS}
         for of_size in found["grids"][name].values():
             assert set(of_size) == {"ours"} and set(of_size["ours"]) == set(jobs)
-        assert set(found["limits"][name]) == {"construct", "est_batch", "val_batch"}
+        assert set(found["limits"][name]) == {"construct_copied", "est_batch", "val_batch"}
     assert set(found["streaming"]["corpora"]) == set(streaming.GRIDS)
     measured = [name for name in LABELS if name != "site_epoch"]
     expected = {f"nat4-{name}" for name in (*measured, "memory", "stream-memory")}

@@ -37,7 +37,8 @@ def test_construct_and_masks_count_what_was_recorded(grid: str) -> None:
     made = made_grid(SIZES[grid, "tiny"])
     pairs = pairs_of(made)
     built = answer_of(grid_jobs.construct, grid)
-    assert built["result"] == [len(made.blocks), made.n_neurons, len(pairs)] and set(built["figures"]) == {"construct"}
+    assert built["result"] == [len(made.blocks), made.n_neurons, len(pairs)]
+    assert set(built["figures"]) == {"construct", "construct_copied"}
     masks = answer_of(grid_jobs.masks, grid)
     middle = len(made.blocks) // 2
     of_middle = sum(stimulus == middle for stimulus, _ in pairs)
