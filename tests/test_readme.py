@@ -15,12 +15,13 @@ def test_its_python_runs(ns1_built, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     batch = names["batch"]
     assert batch["responses"].shape[:1] == batch["stims"].shape[:1] == (4,)
     assert set(names["rows"]["subset"]) == {"test"}
+    assert 0 < len(names["one_clip"]) < len(names["rows"]) and len(set(names["one_clip"]["stim_id"])) == 1
 
 
 def test_the_python_of_the_guide_to_the_grid_runs(ns1_built, tmp_path, monkeypatch):

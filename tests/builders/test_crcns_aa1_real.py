@@ -4,7 +4,9 @@ import hashlib
 import zipfile
 from collections import Counter
 
+import datasets
 import numpy as np
+import pyarrow.dataset
 import pytest
 import soundfile
 
@@ -92,3 +94,22 @@ def test_real_sounds_are_named_by_their_digest(real_raw):
     assert len(sounds) == 30
     for path in sounds:
         assert hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest().upper() == path.stem
+
+
+@pytest.mark.real
+def test_real_filters_read_the_row_groups_of_their_stimuli_only(real_build, tmp_path):
+    files = pyarrow.dataset.dataset(sorted((real_build[1] / "all").glob("*.parquet")))
+
+    def row_groups(condition=None):
+        pieces = [piece for file in files.get_fragments() for piece in file.split_by_row_group(condition)]
+        return sum(len(piece.row_groups) for piece in pieces)
+
+    assert (row_groups(), row_groups(pyarrow.dataset.field("stim_type") == "flatrip")) == (30, 10)
+    stim_id = files.to_table(columns=["stim_id"])["stim_id"][1000].as_py()
+    assert row_groups(pyarrow.dataset.field("stim_id") == stim_id) == 1
+    rows = datasets.load_dataset(
+        str(real_build[1]), "all", split="train", columns=["stim_id", "stim_type", "neuron_area"],
+        filters=[("stim_type", "==", "flatrip"), ("neuron_area", "==", "MLd")],
+        verification_mode="no_checks", cache_dir=str(tmp_path),
+    )  # fmt: skip
+    assert len(rows) == 500 and set(rows["stim_type"]) == {"flatrip"} and set(rows["neuron_area"]) == {"MLd"}
