@@ -30,7 +30,7 @@ def test_the_python_of_the_guide_to_the_grid_runs(ns1_built, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "grid.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         exec(compile(block, "grid.md", "exec"), names)
     assert set(names["drawn"]) == {"fit", "validate", "test"}
