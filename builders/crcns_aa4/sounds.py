@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import soundfile
-from numpy.typing import NDArray
-
 from builders.crcns_aa4.config import CrcnsAa4Config
 from builders.crcns_aa4.raw import ANIMALS, DURATION_TOLERANCE_S, Catalogue, wav_file
 from deepstrf_hf.build_log import BuildLog
-from deepstrf_hf.errors import RawDataError, RawFormatError
+from deepstrf_hf.errors import RawDataError
 from deepstrf_hf.features.mel import frame_slip_ms
-from deepstrf_hf.formats.hdf5 import REPAIR
-from deepstrf_hf.formats.wav import read_wav
+from deepstrf_hf.formats.wav import read_sound
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Stimulus
 
@@ -87,38 +82,6 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def read_sound(raw: RawTree, name: str) -> tuple[NDArray[Any], int]:
-    """Read a wav file of any rate and number of channels.
-
-    Returns
-    -------
-    samples : ndarray, shape (samples,) or (samples, channels)
-        int16 where the file holds 16-bit samples, else float32.
-    sample_rate_hz : int
-        As its header states it.
-
-    Raises
-    ------
-    MissingRawFileError, RawFormatError
-        It is missing, cut short, or not a sound file.
-    """
-    path = raw.path(name)
-    try:
-        header = soundfile.info(path)
-    except soundfile.LibsndfileError as error:
-        raise RawFormatError(
-            "A sound file cannot be read", path=path, found=error, expected="WAV", mend=REPAIR
-        ) from error
-    dtype = "int16" if header.subtype == "PCM_16" else "float32"
-    return read_wav(path, sample_rate_hz=header.samplerate, channels=header.channels, dtype=dtype), header.samplerate
-
-
-def as_one_channel(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Return samples as float32 in ±1, shape (samples,): 16-bit values over 32768, the mean over channels."""
-    scaled = samples.astype(np.float32) / np.float32(32768 if samples.dtype == np.int16 else 1)
-    return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
-
-
 def read_stimuli(
     raw: RawTree, sounds: Sounds, animal: str, chosen: Sequence[str], config: CrcnsAa4Config, log: BuildLog
 ) -> Iterator[tuple[str, Stimulus | RawDataError]]:
@@ -148,8 +111,9 @@ def read_stimuli(
     for md5 in chosen:
         name = str(sounds.file(md5))
         try:
-            samples, rate = read_sound(raw, name)
-            spectrogram = config.spectrogram(as_one_channel(samples), rate, raw.root / name)
+            sound = read_sound(raw.path(name))
+            samples, rate = sound
+            spectrogram = config.spectrogram(sound.one_channel(), rate, raw.root / name)
         except RawDataError as error:
             yield md5, error
             continue

@@ -3,8 +3,8 @@ import pytest
 import scipy.io.wavfile
 import soundfile
 
-from deepstrf_hf.errors import RawFormatError
-from deepstrf_hf.formats.wav import read_wav
+from deepstrf_hf.errors import MissingRawFileError, RawFormatError
+from deepstrf_hf.formats.wav import read_sound, read_wav
 
 
 @pytest.fixture
@@ -56,3 +56,28 @@ def test_a_wave_header_with_nonsense_behind_it(tmp_path):
     path.write_bytes(b"RIFF" + (40).to_bytes(4, "little") + b"WAVE" + b"\x99" * 60)
     with pytest.raises(RawFormatError, match="cannot be read"):
         read_wav(path, sample_rate_hz=48_828)
+
+
+def test_sounds_of_any_rate_and_number_of_channels(tmp_path):
+    values = np.random.default_rng(0).integers(-(2**15), 2**15, (50, 2)).astype(np.int16)
+    scipy.io.wavfile.write(tmp_path / "stereo.wav", 11_025, values)
+    stereo = read_sound(tmp_path / "stereo.wav")
+    assert stereo.samples.dtype == np.int16 and stereo.sample_rate_hz == 11_025
+    np.testing.assert_array_equal(stereo.samples, values)
+    np.testing.assert_allclose(stereo.one_channel(), values.mean(axis=1) / 32768, atol=1e-7)
+    scipy.io.wavfile.write(tmp_path / "mono.wav", 97_656, values[:, 0].astype(np.float32))
+    mono = read_sound(tmp_path / "mono.wav")
+    assert mono.samples.dtype == np.float32 and mono.sample_rate_hz == 97_656
+    np.testing.assert_array_equal(mono.one_channel(), values[:, 0].astype(np.float32))
+
+
+def test_sounds_that_cannot_be_read(tmp_path):
+    with pytest.raises(MissingRawFileError, match="missing"):
+        read_sound(tmp_path / "nothing.wav")
+    (tmp_path / "text.wav").write_text("this is not a sound file at all, only text")
+    with pytest.raises(RawFormatError, match=r"cannot be read.*text\.wav"):
+        read_sound(tmp_path / "text.wav")
+    scipy.io.wavfile.write(tmp_path / "short.wav", 8000, np.ones(100, np.int16))
+    (tmp_path / "short.wav").write_bytes((tmp_path / "short.wav").read_bytes()[:150])
+    with pytest.raises(RawFormatError, match="cut short"):
+        read_sound(tmp_path / "short.wav")
