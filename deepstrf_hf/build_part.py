@@ -119,8 +119,7 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
         stimuli = stack.enter_context(pa.ipc.new_file(str(stimuli_path), encoder.schemas["stimuli"]))
         last = None
         for split, block in builder.blocks(job.raw, job.config, job.part, log):
-            for recording in block:
-                neurons.add(recording)
+            neurons.add_block(block)
             for table in job.tables:
                 if (table, split) not in writers:
                     writers[table, split] = stack.enter_context(

@@ -148,7 +148,8 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
         for block in stimulus_blocks(cls._chosen(raw, cohort, config, part, log), part):
             divided: dict[str, list[Recording]] = {}
             for recording in block:
-                stored = replace(recording, response=stored_response(recording, cohort))
+                response = stored_response(recording, cohort)
+                stored = recording if response is recording.response else replace(recording, response=response)
                 divided.setdefault(cohort.splits.split_of_recording(stored), []).append(stored)
             yield from sorted(divided.items())
 

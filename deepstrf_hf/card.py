@@ -140,8 +140,8 @@ def _first_lines(corpus: Corpus, report: BuildReport, first: str) -> str:
         f'import deepstrf_hf\n\ngrid = deepstrf_hf.load("{repository}", "{first}")\n```'
     )
     lines.append(
-        "Row groups hold whole stimuli: `columns=[...]` and `filters=[(column, \"==\", value)]` read and fetch only what "
-        "is asked for. Filters need `verification_mode=\"no_checks\"`, or `streaming=True`."
+        'Row groups hold whole stimuli: `columns=[...]` and `filters=[(column, "==", value)]` read and fetch only what '
+        'is asked for. Filters need `verification_mode="no_checks"`, or `streaming=True`.'
     )
     lines.append(
         "To read columns without audio on a machine without torchcodec, leave them encoded: "

@@ -40,6 +40,8 @@ def stored_response(recording: Recording, cohort: Cohort) -> NDArray[Any]:
             found=f"shape {response.shape}",
             expected=f"(>= 1, {bins})",
         )
+    if response.dtype == cohort.response_dtype and response.dtype.kind in "ui":
+        return np.ascontiguousarray(response)  # nothing can be lost
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is found below
         stored = np.ascontiguousarray(response, dtype=cohort.response_dtype)
     if stored.dtype.kind == "f" and np.isinf(stored).any():

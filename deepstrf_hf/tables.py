@@ -79,6 +79,7 @@ class RowEncoder:
         self._neuron_columns = neuron_columns(corpus)
         self._recording_columns = recording_columns(corpus)
         self._encoded: tuple[Stimulus | None, dict[str, Any]] = (None, {})
+        self._encoded_neurons: tuple[list[Neuron], dict[str, pa.Array]] = ([], {})
 
     def stimulus_values(self, stimulus: Stimulus) -> dict[str, Any]:
         """Return the row of the stimuli table, its parts encoded once per stimulus object."""
@@ -139,12 +140,11 @@ class RowEncoder:
         schema = self.schemas[table]
         responses = [recording.response for recording in recordings]
         once = self.stimulus_values(recordings[0].stimulus)
+        of_neurons = self._of_neurons([recording.neuron for recording in recordings], schema)
         of_pairs = [
-            {
-                **metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX),
-                **metadata_values(recording, self._recording_columns, RECORDING_PREFIX),
-            }
+            metadata_values(recording, self._recording_columns, RECORDING_PREFIX)
             for recording in recordings
+            if self._recording_columns or recording.metadata
         ]
         repeat = pa.array(np.zeros(len(recordings), np.int64))
         columns = []
@@ -152,8 +152,8 @@ class RowEncoder:
             if column.name == "response":
                 flat = np.concatenate([response.ravel() for response in responses])
                 columns.append(_nested_list(flat, [response.shape for response in responses], column.type))
-            elif column.name == "neuron_id":
-                columns.append(pa.array([recording.neuron.neuron_id for recording in recordings], column.type))
+            elif column.name in of_neurons:
+                columns.append(of_neurons[column.name])
             elif column.name == "n_trials":
                 columns.append(pa.array([len(response) for response in responses], column.type))
             elif column.name == "subset":
@@ -161,11 +161,24 @@ class RowEncoder:
                 columns.append(pa.array(words, column.type))
             elif column.name == "signal_type":
                 columns.append(pa.array([self.cohort.signal_type], column.type).take(repeat))
-            elif column.name in of_pairs[0]:
+            elif column.name in self._recording_columns:
                 columns.append(pa.array([values[column.name] for values in of_pairs], column.type))
             else:
                 columns.append(self._single(once, column).take(repeat))
         return pa.Table.from_arrays(columns, schema=schema)
+
+    def _of_neurons(self, neurons: list[Neuron], schema: pa.Schema) -> dict[str, pa.Array]:
+        """Return the columns of neurons; those of the stimulus before are mostly the same, and encoded once."""
+        known, columns = self._encoded_neurons
+        if len(known) != len(neurons) or any(one is not other for one, other in zip(known, neurons, strict=True)):
+            values = [metadata_values(neuron, self._neuron_columns, NEURON_PREFIX) for neuron in neurons]
+            columns = {
+                name: pa.array([entry[name] for entry in values], schema.field(name).type)
+                for name in self._neuron_columns
+            }
+            columns["neuron_id"] = pa.array([neuron.neuron_id for neuron in neurons], schema.field("neuron_id").type)
+            self._encoded_neurons = neurons, columns
+        return columns
 
     def stimulus_row(self, stimulus: Stimulus) -> pa.Table:
         """Return the one-row table of a stimulus for the stimuli table."""

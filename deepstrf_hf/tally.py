@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from deepstrf_hf.errors import BuilderContractError
 from deepstrf_hf.recording import Neuron, Recording
-from deepstrf_hf.responses.quality import ResponseQuality
+from deepstrf_hf.responses.quality import ResponseQuality, qualities_of_counts
+
+BLOCK_VALUES = 2**22
+"""Values looked at together: 32 MB in double precision."""
 
 
 @dataclass
@@ -23,6 +29,27 @@ class NeuronTally:
         neuron_id = recording.neuron.neuron_id
         self.neurons.setdefault(neuron_id, recording.neuron)
         self.quality.setdefault(neuron_id, ResponseQuality()).add(recording.response)
+
+    def add_block(self, recordings: Sequence[Recording]) -> None:
+        """Take in the recordings of one stimulus; counts of one shape together, which is much faster."""
+        shapes: dict[tuple[int, ...], list[Recording]] = {}
+        for recording in recordings:
+            if recording.response.dtype.kind in "ui":
+                shapes.setdefault(recording.response.shape, []).append(recording)
+            else:
+                self.add(recording)
+        for shape, alike in shapes.items():
+            at_a_time = max(1, BLOCK_VALUES // max(1, math.prod(shape)))
+            for begin in range(0, len(alike), at_a_time):
+                some = alike[begin : begin + at_a_time]
+                qualities = qualities_of_counts(np.stack([recording.response for recording in some]))
+                for recording, quality in zip(some, qualities, strict=True):
+                    neuron_id = recording.neuron.neuron_id
+                    self.neurons.setdefault(neuron_id, recording.neuron)
+                    if neuron_id in self.quality:
+                        self.quality[neuron_id].merge(quality)
+                    else:
+                        self.quality[neuron_id] = quality
 
     def merge(self, other: NeuronTally) -> None:
         """Take in the tally of another part.

@@ -76,9 +76,14 @@ class ResponseQuality:
 
     def merge(self, other: ResponseQuality) -> None:
         """Take in the sums of another part."""
-        for name, value in vars(other).items():
-            if name not in ("smallest", "largest"):
-                setattr(self, name, getattr(self, name) + value)
+        self.n_stimuli += other.n_stimuli
+        self.n_trials += other.n_trials
+        self.values += other.values
+        self.total += other.total
+        self.weight += other.weight
+        self.signal_power_sum += other.signal_power_sum
+        self.noise_power_sum += other.noise_power_sum
+        self.mean_power_sum += other.mean_power_sum
         self._stretch(other.smallest, other.largest)
 
     def _stretch(self, smallest: Any, largest: Any) -> None:
@@ -110,6 +115,37 @@ class ResponseQuality:
             "snr": signal / noise if noise > 0 else None,
             "ccmax": min(1.0, float(np.sqrt(signal / of_mean))) if signal > 0 else None,
         }
+
+
+def qualities_of_counts(counts: NDArray[np.integer]) -> list[ResponseQuality]:
+    """Return what `ResponseQuality.add` makes of each of many responses of one shape.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (pairs, trials, bins)
+        Whole numbers, so that none is missing.
+
+    Returns
+    -------
+    list of ResponseQuality
+        One per pair.
+    """
+    pairs, trials, bins = counts.shape
+    total = counts.sum(axis=(1, 2), dtype=np.float64)
+    smallest, largest = counts.min(axis=(1, 2)), counts.max(axis=(1, 2))
+    sums = np.zeros((3, pairs))
+    has_power = trials > 1 and bins > 1
+    if has_power:
+        single = counts.var(axis=2, ddof=1, dtype=np.float64).mean(axis=1)
+        of_mean = counts.mean(axis=1, dtype=np.float64).var(axis=1, ddof=1)
+        signal = (trials * of_mean - single) / (trials - 1)
+        sums = bins * np.stack([signal, single - signal, of_mean])
+    weight = float(bins) if has_power else 0.0
+    columns = (total.tolist(), smallest.astype(float).tolist(), largest.astype(float).tolist(), *sums.tolist())
+    return [
+        ResponseQuality(1, trials, trials * bins, of_all, low, high, weight, *powers)
+        for of_all, low, high, *powers in zip(*columns, strict=True)
+    ]
 
 
 class Powers(NamedTuple):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstrf_hf.responses.quality import ResponseQuality
+from deepstrf_hf.responses.quality import ResponseQuality, qualities_of_counts
 
 
 def powers_by_definition(response):
@@ -86,3 +86,13 @@ def test_parts_add_up_to_the_whole(shapes, cut):
     first.merge(second)
     for name, value in whole.columns().items():
         assert first.columns()[name] == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("trials", "bins"), [(1, 9), (4, 9), (4, 1), (1, 1)])
+def test_many_responses_at_once(trials, bins):
+    counts = np.random.default_rng(2).poisson(3, (7, trials, bins)).astype(np.uint8)
+    for response, found in zip(counts, qualities_of_counts(counts), strict=True):
+        alone = ResponseQuality()
+        alone.add(response)
+        assert vars(found) == pytest.approx(vars(alone), rel=1e-12)
+        assert {type(value) for value in vars(found).values()} <= {int, float}
