@@ -5,6 +5,9 @@ BUILDERS = {
     "crcns_aa2": "builders.crcns_aa2:CrcnsAa2",
     "crcns_aa4": "builders.crcns_aa4:CrcnsAa4",
     "crcns_ac1": "builders.crcns_ac1:CrcnsAc1",
+    "espejo": "builders.espejo:Espejo",
+    "nat4": "builders.nat4:Nat4",
     "ns1": "builders.ns1:Ns1",
+    "wingert2026": "builders.wingert2026:Wingert2026",
 }
 """Builder of each corpus, as ``module:class``; imported when asked for."""

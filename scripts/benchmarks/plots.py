@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def _draw(curve: Curve, path: Path) -> Path:
         proportional = [figures[0] * amount / curve.data[0] for amount in curve.data]
         axes.plot(curve.data, proportional, color="0.7", linestyle=":", zorder=0)
     axes.plot([], [], color="0.7", linestyle=":", label="in proportion to the data")
-    axes.set(xscale="log", yscale="log", title=curve.title, xlabel=curve.data_label, ylabel=curve.unit)
+    axes.set(xscale="log", yscale="log", xlabel=curve.data_label, ylabel=curve.unit)
+    axes.set_title(textwrap.fill(curve.title, 60), fontsize=10)
     axes.legend(fontsize="small", frameon=False)
     figure.savefig(path, dpi=120)
     return path

@@ -20,7 +20,7 @@ from deepstrf_hf.preprocessing import Step
 from deepstrf_hf.responses.scaling import ScaleResponses
 from scripts.parity.corpus_declaration import CorpusDifference, CorpusParity, RawFolder, Run, Tolerance
 from scripts.parity.corpus_models import SIGNAL_TYPE
-from scripts.parity.corpus_snapshot import Float32, Snapshot, Vocabulary
+from scripts.parity.corpus_snapshot import Float32, OurField, Snapshot, Vocabulary
 
 RATE_HZ = 100
 QUIET = 1e-6
@@ -29,6 +29,11 @@ NEURON_FIELDS = {
     **{name: name for name in ("animal", "electrode", "unit_in_electrode")},
     "depth": "depth_um",
     "sw": "sw_ms",
+}
+STIMULUS_FIELDS: dict[str, OurField] = {
+    "name": "name",
+    "session": "session",
+    "subset": lambda entry: entry["subset"],  # of every corpus, and so no column of this one
 }
 STIMULUS_NAME = ("session", "name")
 SCALED = Tolerance(1e-6, relative=True)
@@ -158,14 +163,14 @@ def _parity(
     bench_options: Mapping[str, Any] | None = None,
 ) -> CorpusParity:
     return CorpusParity(
-        name=f"wingert2026/{cohort}",
+        name=f"wingert2026-{cohort}",
         corpus="wingert2026",
         cohort=cohort,
         writer="tests.raw_writers.wingert2026:write_wingert2026",
         peer_class="Wingert2026Dataset",
         neuron_name=("cell_id",),
         stimulus_name=STIMULUS_NAME,
-        vocabulary=Vocabulary(NEURON_FIELDS, {name: name for name in ("name", "subset", "session")}),
+        vocabulary=Vocabulary(NEURON_FIELDS, STIMULUS_FIELDS),
         runs=(_run("defaults", peer_options or {"area": list(areas or ())}), *runs),
         differences=(SIGNAL_TYPE, BIN_RULE, *differences),
         bench_options=bench_options or {},
