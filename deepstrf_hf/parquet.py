@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from deepstrf_hf.errors import TableFormatError
 
-ROW_GROUP_TARGET_BYTES = 8 * 2**20
-"""Unfolded size above which a row group is closed; smaller stimuli share one."""
+ROW_GROUP_TARGET_BYTES = 4 * 2**20
+"""Unfolded size above which a row group is closed; smaller stimuli share one. Writing takes many times the memory."""
 ROW_GROUP_LIMIT_BYTES = 100 * 2**20
 """Unfolded size a row group never exceeds; the Hub's viewer refuses reads beyond 286 MiB."""
 SHARD_BYTES = 64 * 2**20

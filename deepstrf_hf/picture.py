@@ -30,5 +30,6 @@ def spectrogram_png(spectrogram: NDArray[np.float32]) -> bytes:
     grey = (255 - np.rint(scaled * 255)).astype(np.uint8)[::-1]
     grey = np.repeat(grey, -(-MINIMUM_HEIGHT // grey.shape[0]), axis=0)
     buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, format="PNG", optimize=False)
+    # Pictures are a small part of a table, and at the usual level a fifth of the time of building it.
+    Image.fromarray(grey).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()

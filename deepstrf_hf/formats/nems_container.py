@@ -8,6 +8,7 @@ are looked at here.
 from __future__ import annotations
 
 import gzip
+import io
 import tarfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -79,7 +80,7 @@ class MemberStream:
             The archive is damaged, or the member ends before its size.
         """
         wanted = min(size, self._left)
-        pieces = []
+        content = io.BytesIO()  # grows in place: pieces put together at the end would be held twice
         while wanted:
             try:
                 piece = self._read(min(wanted, _STEP))
@@ -88,10 +89,10 @@ class MemberStream:
             if not piece:
                 found = f"{self.member.size - self._left} bytes"
                 raise self.error("A recording is cut short", found=found, expected=f"{self.member.size} bytes")
-            pieces.append(piece)
+            content.write(piece)
             wanted -= len(piece)
             self._left -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return content.getvalue()
 
     def whole(self) -> bytes:
         """Return all bytes that are left (errors as in `read`)."""
