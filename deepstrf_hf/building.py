@@ -28,6 +28,7 @@ from deepstrf_hf.report import BuildReport, CohortReport, SplitFiles
 from deepstrf_hf.staging import OutputDirectory
 from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
+from deepstrf_hf.threads import one_thread_each
 from deepstrf_hf.where import checked_where, describe_where
 
 
@@ -268,6 +269,7 @@ def _run(jobs: Sequence[PartJob], num_proc: int, stimuli: int | None, descriptio
     spawn = multiprocessing.get_context("spawn")  # forking a process whose Arrow threads run can hang
     with (
         progress_bar(len(jobs), description, "part") as bar,
+        one_thread_each(),
         ProcessPoolExecutor(min(num_proc, len(jobs)), mp_context=spawn) as pool,
     ):
         try:
