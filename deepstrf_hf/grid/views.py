@@ -64,6 +64,18 @@ class ItemResponses(_LazySequence):
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        """Yield all responses, preprocessed together; what was not recorded is one and the same sentinel."""
+        rows = self.rows()
+        values = np.empty(rows.stored.shape, np.float32)
+        for where, prepared in rows.blocks():
+            values[where] = prepared
+        trials = np.where(self._pairs >= 0, self._grid.pair_trials[self._pairs] if len(rows.stored) else 0, 0)
+        end = np.cumsum(trials)
+        missing = missing_response()
+        for first, last in zip((end - trials).tolist(), end.tolist(), strict=True):
+            yield torch.from_numpy(values[first:last]) if last > first else missing
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Items cross process borders when a loader's workers do not collate: only their own responses go along.
         return ItemResponses, (self._grid.only(self._stimulus, self._pairs), 0, None)

@@ -235,3 +235,29 @@ def test_own_changes_to_a_stimulus_do_not_reach_the_grid() -> None:
 def test_infinite_responses_are_refused(value: float) -> None:
     with pytest.raises(GridError, match="infinite"):
         NeuralDataset.from_arrays([np.zeros((2, 3))], [[np.array([[1.0, value, 2.0]])]], dt_ms=5)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("neurons", [None, [2], [1, 0, 2], []])
+def test_iterating_gives_what_indexing_gives(smooth: bool, neurons: list[int] | None) -> None:
+    dataset = toy()
+    if smooth:
+        dataset.smooth_responses()
+        dataset.normalize_responses()
+    for stimulus in range(dataset.get_S()):
+        responses = dataset.responses[stimulus]
+        if neurons is not None:
+            responses = responses.only(np.array(neurons, np.int64))
+        iterated = list(responses)
+        assert len(iterated) == len(responses)
+        for position, response in enumerate(iterated):
+            assert response.dtype == torch.float32
+            np.testing.assert_array_equal(response, responses[position])
+
+
+def test_responses_that_are_iterated_over_are_nobody_elses() -> None:
+    dataset = NeuralDataset.from_arrays([np.zeros((2, 50))], [np.ones((40, 3, 50), np.uint8)], dt_ms=5)
+    iterated = list(dataset.responses[0])
+    iterated[0].fill_(7)
+    assert bool((iterated[1] == 1).all()) and bool((dataset.responses[0][0] == 1).all())
+    assert len(pickle.dumps(iterated[5])) < 3 * 50 * 4 + 2000, "not those of all neurons"
