@@ -137,7 +137,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def encoder(cls, config: CorpusConfig) -> RowEncoder:
         """Return what turns recordings of a configuration into rows."""
         cohort = cls.CORPUS.cohort(config.cohort)
-        return RowEncoder(cls.CORPUS, cohort, config.dt_ms, config.stimulus or cohort.stimulus)
+        return RowEncoder(cls.CORPUS, cohort, config.dt_ms, config.stimulus or cohort.stimulus, config.audio)
 
     @classmethod
     def blocks(

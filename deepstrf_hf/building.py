@@ -42,6 +42,7 @@ def build(
     where: Mapping[str, Any] | None = None,
     stimulus: str | None = None,
     waveform: bool = False,
+    audio: bool = True,
     on_error: str = "raise",
     num_proc: int = 1,
 ) -> BuildReport:
@@ -69,6 +70,8 @@ def build(
         ``"inline"`` or ``"reference"`` instead of what the corpus declares.
     waveform : bool
         Also write ``<cohort>-waveform``, with the waveform in every row.
+    audio : bool
+        Whether waveforms are stored. Without them, a corpus whose sounds may not be handed on can be published.
     on_error : str
         ``"raise"`` stops at a recording that cannot be used; ``"skip"`` leaves it out and reports it.
     num_proc : int
@@ -96,11 +99,15 @@ def build(
     builder = load_builder(corpus) if isinstance(corpus, str) else corpus
     if num_proc < 1:
         raise ParameterError("The number of processes must be at least 1", field="num_proc", found=num_proc)
+    if waveform and not audio:
+        raise ParameterError(
+            "Rows that carry waveforms cannot be written without audio", field="audio", mend="leave waveform out"
+        )
     names = list(dict.fromkeys(cohorts or [cohort.name for cohort in builder.CORPUS.cohorts]))
     chosen = checked_where(where, builder.CORPUS)
     configs = [
         with_parameters(
-            replace(builder.default_config(name), stimulus=stimulus, on_error=on_error, where=chosen),
+            replace(builder.default_config(name), stimulus=stimulus, on_error=on_error, where=chosen, audio=audio),
             dict(parameters or {}),
         )
         for name in names

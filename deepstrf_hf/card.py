@@ -267,7 +267,9 @@ def _licence(corpus: Corpus) -> str:
         Redistribution.UNVERIFIED: "Nobody has verified that the data may be handed on.",
         Redistribution.FORBIDDEN: "The terms do not allow the data to be handed on.",
     }[corpus.redistribution]
-    return f"## Licence and terms\n\n{corpus.licence.name}: {corpus.licence.url}\n\n{corpus.licence.terms} {verdict}"
+    lines = [f"{corpus.licence.name}: {corpus.licence.url}", f"{corpus.licence.terms} {verdict}"]
+    lines += [f"Sounds of `{cohort.name}`: {cohort.audio_terms}" for cohort in corpus.cohorts if cohort.audio_terms]
+    return "\n\n".join(["## Licence and terms", *lines])
 
 
 def _provenance(corpus: Corpus, report: BuildReport) -> str:

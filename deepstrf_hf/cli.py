@@ -96,6 +96,7 @@ def build(
     stimulus: Annotated[
         str | None, typer.Option(help="inline or reference, instead of what the corpus declares.")
     ] = None,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Whether waveforms are stored.")] = True,
     on_error: Annotated[str, typer.Option(help="raise, or skip what cannot be used and report it.")] = "raise",
     settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a parameter; see `info`.")] = None,
     where: Annotated[
@@ -118,6 +119,7 @@ def build(
         where=conditions,
         stimulus=stimulus,
         waveform=waveform,
+        audio=audio,
         on_error=on_error,
         num_proc=num_proc,
     )

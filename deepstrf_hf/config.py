@@ -51,6 +51,8 @@ class CorpusConfig(datasets.BuilderConfig):
         ``"raise"`` stops at the first recording that cannot be used, ``"skip"`` leaves it out and reports it.
     where : mapping
         Conditions on metadata, as `deepstrf_hf.where.checked_where` returns them; nothing else is built.
+    audio : bool
+        Whether waveforms are stored.
     dt_ms : float
         Bin width, ms. A parameter, like every field that a corpus adds.
     """
@@ -60,6 +62,7 @@ class CorpusConfig(datasets.BuilderConfig):
     stimulus: str | None = None
     on_error: str = "raise"
     where: Where = dataclasses.field(default_factory=dict)
+    audio: bool = True
     dt_ms: float = parameter(5.0, "bin width of responses and spectrogram", unit="ms")
 
     @classmethod

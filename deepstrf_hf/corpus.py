@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deepstrf_hf.errors import BuilderContractError, unknown_name
 from deepstrf_hf.preprocessing import Step
 from deepstrf_hf.recording import Recording, Stimulus
+
+Selection = Callable[..., Sequence[bool]]
+"""A choice of stimuli that only one corpus has: ``(metadata of all stimuli, *arguments)`` -> whether each is chosen."""
 
 
 class Redistribution(str, enum.Enum):
@@ -210,6 +213,10 @@ class Cohort:
     band_ranges : mapping of str to str
         Ranges of spectrogram values that are stored with each stimulus, for `ScaleBands`: name, and over what they
         are taken.
+    audio_redistribution : Redistribution, optional
+        Whether the sounds may be handed on, where that differs from the rest of the corpus.
+    audio_terms : str
+        One or two sentences on why.
     """
 
     name: str
@@ -225,6 +232,8 @@ class Cohort:
     deepstrf_preprocessing: tuple[Step, ...] = ()
     stimulus: str = "inline"
     band_ranges: Mapping[str, str] = field(default_factory=dict)
+    audio_redistribution: Redistribution | None = None
+    audio_terms: str = ""
 
 
 @dataclass(frozen=True)
@@ -263,6 +272,9 @@ class Corpus:
         At least one.
     recording_columns : mapping of str to Column
         Of single (stimulus, neuron) pairs, without the ``recording_`` prefix.
+    selections : mapping of str to Selection
+        Choices of stimuli that only this corpus has: ``dataset.select_<name>(...)`` of its grids. The first line of
+        a function's docstring says what it keeps.
     """
 
     name: str
@@ -282,6 +294,7 @@ class Corpus:
     neuron_columns: Mapping[str, Column]
     cohorts: tuple[Cohort, ...]
     recording_columns: Mapping[str, Column] = field(default_factory=dict)
+    selections: Mapping[str, Selection] = field(default_factory=dict)
 
     def cohort(self, name: str) -> Cohort:
         """Return a cohort by name.

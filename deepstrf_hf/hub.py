@@ -12,9 +12,9 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from deepstrf_hf.corpus import Corpus, Redistribution
-from deepstrf_hf.errors import HubError, RedistributionError, TableFormatError
+from deepstrf_hf.errors import HubError, TableFormatError
 from deepstrf_hf.hub_errors import hub_errors
+from deepstrf_hf.licence_gate import LicenceGate
 from deepstrf_hf.names import CARD_NAME, REPORT_NAME
 from deepstrf_hf.parquet import n_rows
 from deepstrf_hf.registry import load_builder
@@ -89,7 +89,7 @@ def push(
     TableFormatError
         The directory is not a whole build.
     RedistributionError
-        The terms of the corpus do not allow a public copy.
+        The terms of the corpus, or of its sounds, do not allow a public copy.
     HubError
         The Hub refused or could not be reached.
     """
@@ -97,11 +97,13 @@ def push(
     report = BuildReport.read(directory)
     corpus = load_builder(report.corpus).CORPUS
     files = _check_whole(directory, report)
-    _ask_licence(corpus, private, permission)
+    gate = LicenceGate.of_build(directory, report, corpus)
+    if not private and not gate.opened_by(permission):
+        raise gate.refusal("a push that is not private")
     api = HfApi(token=token)
     with hub_errors(repo_id, revision):
         url = str(api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True))
-        _check_visibility(api, repo_id, corpus, private, permission)
+        _check_visibility(api, repo_id, gate, private, permission)
         if revision is not None:
             api.create_branch(repo_id, branch=revision, repo_type="dataset", exist_ok=True)
         with _card_to_push(directory, permission) as card:
@@ -147,29 +149,11 @@ def _check_whole(directory: Path, report: BuildReport) -> list[str]:
     return [CARD_NAME, REPORT_NAME, *report.files()]
 
 
-def _refusal(corpus: Corpus, what: str) -> RedistributionError:
-    verdict = {
-        Redistribution.UNVERIFIED: "nobody has verified that its data may be handed on",
-        Redistribution.FORBIDDEN: "its terms do not allow the data to be handed on",
-    }[corpus.redistribution]
-    return RedistributionError(
-        f"{corpus.name} cannot be pushed to a public repository: {verdict}",
-        field="redistribution",
-        found=f"{what}; terms: {corpus.licence.name}, {corpus.licence.url}. {corpus.licence.terms}",
-        mend="push with private=True (--private), or give the text of the owners' permission (permission=..., "
-        "--permission)",
-    )
-
-
-def _ask_licence(corpus: Corpus, private: bool | None, permission: str | None) -> None:
-    if corpus.redistribution is Redistribution.PERMITTED or private or (permission and permission.strip()):
-        return
-    raise _refusal(corpus, "a push that is not private")
-
-
-def _check_visibility(api: HfApi, repo_id: str, corpus: Corpus, private: bool | None, permission: str | None) -> None:
+def _check_visibility(
+    api: HfApi, repo_id: str, gate: LicenceGate, private: bool | None, permission: str | None
+) -> None:
     """Refuse an existing repository that is public: asking for a private one does not make it private."""
-    allowed = corpus.redistribution is Redistribution.PERMITTED or bool(permission and permission.strip())
+    allowed = gate.opened_by(permission)
     if (allowed and not private) or api.repo_info(repo_id, repo_type="dataset").private:
         return
     if allowed:
@@ -177,7 +161,7 @@ def _check_visibility(api: HfApi, repo_id: str, corpus: Corpus, private: bool | 
             f"{repo_id} exists and is public, though a private repository was asked for",
             mend="make it private on its page, choose another name, or push without private=True (--private)",
         )
-    raise _refusal(corpus, f"{repo_id} exists and is public")
+    raise gate.refusal(f"{repo_id} exists and is public")
 
 
 @contextmanager

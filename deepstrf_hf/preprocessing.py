@@ -7,16 +7,31 @@ from dataclasses import asdict
 from typing import Any, TypeGuard
 
 from deepstrf_hf.errors import ParameterError, unknown_name
+from deepstrf_hf.features.compression import LogFloored, LogPlusOne, PowerLaw, StandardizeBands
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands, StimulusStep
 from deepstrf_hf.responses.preprocessing import HanningSmooth, ResponseStep
 from deepstrf_hf.responses.scaling import ScaleResponses
 
-Step = ResponseStep | ScaleResponses | StimulusStep | ScaleBands
+ForStimuli = StimulusStep | ScaleBands | StandardizeBands
+"""A step that is for stimuli."""
+Step = ResponseStep | ScaleResponses | ForStimuli
 """A step as a corpus declares it or a user gives it."""
-STEPS: Mapping[str, type[Any]] = {step.name: step for step in (HanningSmooth, ScaleResponses, LogCompress, ScaleBands)}
+STEPS: Mapping[str, type[Any]] = {
+    step.name: step
+    for step in (
+        HanningSmooth,
+        ScaleResponses,
+        LogCompress,
+        LogFloored,
+        LogPlusOne,
+        PowerLaw,
+        ScaleBands,
+        StandardizeBands,
+    )
+}
 
 
-def is_for_stimuli(step: Step) -> TypeGuard[StimulusStep | ScaleBands]:
+def is_for_stimuli(step: Step) -> TypeGuard[ForStimuli]:
     """Return whether a step is for stimuli; all others are for responses."""
     return getattr(step, "applies_to", "responses") == "stimuli"
 
@@ -74,7 +89,7 @@ def checked_steps(steps: Any, named: Iterable[str] = ()) -> tuple[Step, ...]:
 def _is_step(step: Any) -> bool:
     if isinstance(step, type):
         return False
-    return isinstance(step, (ScaleResponses, ScaleBands)) or callable(getattr(step, "apply", None))
+    return isinstance(step, (ScaleResponses, ScaleBands, StandardizeBands)) or callable(getattr(step, "apply", None))
 
 
 def steps_to_json(steps: Sequence[Step]) -> list[dict[str, Any]]:

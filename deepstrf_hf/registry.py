@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from deepstrf_hf.errors import unknown_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deepstrf_hf.builder import CorpusBuilder
+    from deepstrf_hf.corpus import Selection
 
 
 def corpus_names() -> list[str]:
@@ -33,3 +36,8 @@ def load_builder(corpus: str) -> type[CorpusBuilder]:
     module, name = BUILDERS[corpus].split(":")
     builder: type[CorpusBuilder] = getattr(importlib.import_module(module), name)
     return builder
+
+
+def selections_of(corpus: str) -> Mapping[str, Selection]:
+    """Return the choices of stimuli that only this corpus has, by name; none for a corpus that is not ours."""
+    return load_builder(corpus).CORPUS.selections if corpus in corpus_names() else {}

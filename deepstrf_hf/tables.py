@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deepstrf_hf.audio import audio_bytes, audio_onset_ms
 from deepstrf_hf.columns import neuron_columns, range_columns, recording_columns, table_columns
 from deepstrf_hf.corpus import Cohort, Corpus
-from deepstrf_hf.features.scaling import LogCompress
+from deepstrf_hf.features.compression import COMPRESSIONS
 from deepstrf_hf.names import AUDIO_ONSET, NEURON_PREFIX, RECORDING_PREFIX, STIMULUS_PREFIX, TABLES
 from deepstrf_hf.picture import spectrogram_png
 from deepstrf_hf.recording import Neuron, Recording, Stimulus
@@ -69,10 +69,12 @@ class RowEncoder:
         Bin width, ms.
     stimulus : str
         ``"inline"`` or ``"reference"``.
+    audio : bool
+        Whether waveforms are stored; False leaves their columns empty.
     """
 
-    def __init__(self, corpus: Corpus, cohort: Cohort, dt_ms: float, stimulus: str) -> None:
-        self.cohort, self.dt_ms = cohort, dt_ms
+    def __init__(self, corpus: Corpus, cohort: Cohort, dt_ms: float, stimulus: str, audio: bool = True) -> None:
+        self.cohort, self.dt_ms, self._audio = cohort, dt_ms, audio
         self.features = {table: table_features(corpus, cohort, table, stimulus) for table in TABLES}
         self.schemas: dict[str, pa.Schema] = {table: self.features[table].arrow_schema for table in TABLES}
         self._stimulus_columns = {STIMULUS_PREFIX + name: column for name, column in corpus.stimulus_columns.items()}
@@ -86,12 +88,12 @@ class RowEncoder:
         if self._encoded[0] is not stimulus:
             spectrogram = stored_spectrogram(stimulus)
             values = metadata_values(stimulus, self._stimulus_columns, STIMULUS_PREFIX)
-            values["stim_sample_rate_hz"] = stimulus.sample_rate_hz
-            values[AUDIO_ONSET] = audio_onset_ms(stimulus)
+            values["stim_sample_rate_hz"] = stimulus.sample_rate_hz if self._audio else None
+            values[AUDIO_ONSET] = audio_onset_ms(stimulus) if self._audio else None
             values |= {
                 "stim_id": stimulus.stim_id,
                 "spectrogram": spectrogram,
-                "audio": audio_bytes(stimulus),
+                "audio": audio_bytes(stimulus) if self._audio else None,
                 "picture": {"bytes": spectrogram_png(self._shown(spectrogram)), "path": f"{stimulus.stim_id}.png"},
                 "n_bins": spectrogram.shape[1],
                 "dt_ms": self.dt_ms,
@@ -104,7 +106,7 @@ class RowEncoder:
     def _shown(self, spectrogram: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a spectrogram as papers show it: a linear one compressed as they compress it."""
         for step in self.cohort.preprocessing:
-            if isinstance(step, LogCompress):
+            if isinstance(step, COMPRESSIONS):
                 spectrogram = step.apply(spectrogram)
         return spectrogram
 

@@ -299,5 +299,6 @@ def _description(datasets: Sequence[NeuralDataset], tags: Sequence[Tags], splits
         response_unit=common([dataset._description.response_unit for dataset in datasets], ""),
         path="+".join(dataset.path for dataset in datasets if dataset.path),
         name="+".join(names),
+        corpus=common([dataset._description.corpus for dataset in datasets], ""),
         splits=splits,
     )

@@ -19,7 +19,7 @@ from deepstrf_hf.grid.response_buffer import Step
 from deepstrf_hf.grid.selecting import Selecting
 from deepstrf_hf.grid.selection import Selection
 from deepstrf_hf.grid.splits import Splits, check_splits, stratified_splits
-from deepstrf_hf.grid.steps import ResponsePreprocessing, StimulusPreprocessing, steps_for_stimuli
+from deepstrf_hf.grid.steps import ResponsePreprocessing, StimulusPreprocessing
 from deepstrf_hf.grid.stimuli import PackedStimuli
 from deepstrf_hf.grid.storage import PackedGrid
 from deepstrf_hf.grid.transforms import Transforming
@@ -162,7 +162,7 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
                 "Two numbers of neurons", field="n_neurons", found=n_neurons, expected=f"{known}, as nrn_meta"
             )
         steps = checked_steps(preprocessing)
-        for_stimuli = StimulusPreprocessing(steps_for_stimuli(steps))
+        for_stimuli = StimulusPreprocessing.of_metadata(steps, stim_meta or (), len(arrays))
         if not waveform:
             arrays = [for_stimuli.apply(index, array) for index, array in enumerate(arrays)]
         for_responses = ResponsePreprocessing.bind(steps, nrn_meta or ())

@@ -27,6 +27,8 @@ class GridDescription:
         Centre frequency of each band, Hz, lowest first.
     species, signal_type, response_unit, path, name : str
         For people; `name` is corpus and configuration.
+    corpus : str
+        Corpus whose selections the grid offers; empty where it is of none, or of several.
     splits : Splits
         The published division of the stimuli.
     """
@@ -42,4 +44,5 @@ class GridDescription:
     response_unit: str = ""
     path: str = ""
     name: str = ""
+    corpus: str = ""
     splits: Splits = field(default_factory=lambda: Splits({}))

@@ -27,9 +27,7 @@ try:
     from deepstrf_hf.grid.steps import (
         ResponsePreprocessing,
         StimulusPreprocessing,
-        range_columns_needed,
-        ranges_in,
-        steps_for_stimuli,
+        columns_needed,
     )
     from deepstrf_hf.grid.stimuli import PackedStimuli
     from deepstrf_hf.grid.storage import PackedGrid
@@ -133,10 +131,10 @@ def load(
 
 
 def _for_stimuli(steps: Sequence[Step], files: Sequence[Path]) -> StimulusPreprocessing:
-    """Return what is done to spectrograms, with the ranges it needs."""
-    columns = range_columns_needed(steps, column_names(files[0]))
-    ranges = ranges_in(pa.concat_tables(list(row_groups(files, columns))), str(files[0])) if columns else {}
-    return StimulusPreprocessing(steps_for_stimuli(steps), ranges)
+    """Return what is done to spectrograms, with the columns it needs."""
+    columns = columns_needed(steps, column_names(files[0]))
+    table = pa.concat_tables(list(row_groups(files, columns))) if columns else None
+    return StimulusPreprocessing.of_table(steps, table, str(files[0]))
 
 
 def _metadata(files: Sequence[Path]) -> pa.Table:

@@ -85,4 +85,5 @@ def describe(
         response_unit=provenance["response_unit"],
         path=source,
         name=f"{provenance['corpus']}/{config}",
+        corpus=provenance["corpus"],
     )

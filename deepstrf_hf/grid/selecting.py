@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.grid.conditions import Condition, Predicate, matching, matching_attribute
+from deepstrf_hf.grid.corpus_selections import bound_selection, names_of_selections
+from deepstrf_hf.grid.description import GridDescription
 from deepstrf_hf.grid.indexing import checked_indices, matching_predicate
 from deepstrf_hf.grid.selection import Selection
 from deepstrf_hf.grid.storage import PackedGrid
@@ -22,13 +24,28 @@ class Selecting:
     """Selections of neurons and stimuli, with deepSTRF's names; part of `NeuralDataset`.
 
     Choosing stimuli hides neurons without data there; choosing neurons hides stimuli that none of them heard. Every
-    ``select_*`` replaces the choice on its axis; `where` narrows and leaves the data set as it is.
+    ``select_*`` replaces the choice on its axis; `where` narrows and leaves the data set as it is. A corpus may declare
+    more of them, of stimuli, for its own grids.
     """
 
+    _description: GridDescription
     _grid: PackedGrid
     _selection: Selection
     stim_meta: list[dict[str, Any]]
     nrn_meta: list[dict[str, Any]]
+
+    if not TYPE_CHECKING:  # a type checker shall still know which attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            description = vars(self).get("_description")  # absent while an object is made or unpickled
+            if description is not None and name.startswith("select_"):
+                method = bound_selection(name, description.corpus, self.stim_meta, self._chosen_stimuli)
+                if method is not None:
+                    return method
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *names_of_selections(self._description.corpus)]
 
     @property
     def I(self) -> list[int] | None:  # noqa: E743, N802 (deepSTRF's name)

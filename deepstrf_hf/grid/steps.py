@@ -12,14 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, TableFormatError
-from deepstrf_hf.features.scaling import ScaleBands, StimulusStep
+from deepstrf_hf.features.compression import StandardizeBands
+from deepstrf_hf.features.scaling import ScaleBands
 from deepstrf_hf.grid.neuron_scaling import NeuronScaling
 from deepstrf_hf.grid.response_buffer import NeuronStep
 from deepstrf_hf.grid.response_buffer import Step as BoundStep
 from deepstrf_hf.grid.storage import PackedGrid
-from deepstrf_hf.names import BAND_MAX, BAND_MIN
+from deepstrf_hf.names import BAND_MAX, BAND_MIN, STIMULUS_PREFIX
 from deepstrf_hf.parquet import as_numpy
-from deepstrf_hf.preprocessing import Step, is_for_stimuli
+from deepstrf_hf.preprocessing import ForStimuli, Step, is_for_stimuli
 from deepstrf_hf.responses.scaling import ScaleResponses
 
 
@@ -29,19 +30,22 @@ class StimulusPreprocessing:
 
     Parameters
     ----------
-    steps : tuple of StimulusStep or ScaleBands
+    steps : tuple of StimulusStep, ScaleBands or StandardizeBands
         In order.
     ranges : mapping of str to ndarray of float32, shape (stimuli, bands, 2)
         Low and high of each band by the name of the range, for all stimuli of the stimuli table.
+    frames : mapping of str to sequence of int or None
+        Bins that the analysis reached by the name of the attribute, for all stimuli; None is all.
 
     Raises
     ------
     GridError
-        A step needs a range that is not there.
+        A step needs a range or an attribute that is not there, or a range after bands were standardized.
     """
 
-    steps: tuple[StimulusStep | ScaleBands, ...] = ()
+    steps: tuple[ForStimuli, ...] = ()
     ranges: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    frames: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lacking = [name for name in ranges_needed(self.steps) if name not in self.ranges]
@@ -52,6 +56,44 @@ class StimulusPreprocessing:
                 expected=", ".join(self.ranges) or "no ScaleBands: these stimuli carry no ranges",
                 mend="build the tables again, or leave the step out",
             )
+        lacking = [name for name in frames_needed(self.steps) if name not in self.frames]
+        if lacking:
+            raise GridError(
+                "A step of preprocessing needs an attribute that the stimuli lack",
+                field=lacking[0],
+                expected="a whole number: the bins that the analysis reached",
+                mend="StandardizeBands() standardizes over all bins",
+            )
+        kinds = [type(step) for step in self.steps]
+        if StandardizeBands in kinds and ScaleBands in kinds[kinds.index(StandardizeBands) :]:
+            raise GridError(
+                "Stored ranges say nothing of bands that were standardized",
+                field="preprocessing",
+                found="ScaleBands after StandardizeBands",
+                expected="one of the two",
+            )
+
+    @classmethod
+    def of_table(cls, steps: Sequence[Step], table: pa.Table | None, path: str) -> StimulusPreprocessing:
+        """Take the steps that are for stimuli, with the columns they need (see `columns_needed`)."""
+        if table is None:
+            return cls(steps_for_stimuli(steps))
+        frames = {
+            name: table.column(STIMULUS_PREFIX + name).to_pylist()
+            for name in frames_needed(steps)
+            if STIMULUS_PREFIX + name in table.column_names
+        }
+        return cls(steps_for_stimuli(steps), ranges_in(table, path), frames)
+
+    @classmethod
+    def of_metadata(cls, steps: Sequence[Step], stim_meta: Sequence[Any], n_stimuli: int) -> StimulusPreprocessing:
+        """Take the steps that are for stimuli, with the attributes they need from metadata of all stimuli."""
+        frames = {
+            name: [entry[name] for entry in stim_meta]
+            for name in frames_needed(steps)
+            if len(stim_meta) == n_stimuli and all(isinstance(entry, Mapping) and name in entry for entry in stim_meta)
+        }
+        return cls(steps_for_stimuli(steps), {}, frames)
 
     def __getstate__(self) -> dict[str, Any]:
         # What was worked out from the rest need not travel.
@@ -88,6 +130,10 @@ class StimulusPreprocessing:
                 spectrogram = step.scale(spectrogram, own)
                 limits = {key: step.scale(values, own) for key, values in limits.items()}
                 continue
+            if isinstance(step, StandardizeBands):
+                known = None if step.frames is None else self.frames[step.frames][stimulus]
+                spectrogram = step.standardize(spectrogram, spectrogram.shape[1] if known is None else known)
+                continue
             shape = spectrogram.shape
             spectrogram = step.apply(spectrogram)
             limits = {key: step.apply(values) for key, values in limits.items()}
@@ -101,7 +147,7 @@ class StimulusPreprocessing:
         return np.ascontiguousarray(spectrogram, np.float32)
 
 
-def steps_for_stimuli(steps: Sequence[Step]) -> tuple[StimulusStep | ScaleBands, ...]:
+def steps_for_stimuli(steps: Sequence[Step]) -> tuple[ForStimuli, ...]:
     """Return the steps that are for stimuli."""
     return tuple(step for step in steps if is_for_stimuli(step))
 
@@ -111,9 +157,15 @@ def ranges_needed(steps: Sequence[Step]) -> list[str]:
     return sorted({step.range for step in steps if isinstance(step, ScaleBands)})
 
 
-def range_columns_needed(steps: Sequence[Step], there: Sequence[str]) -> list[str]:
+def frames_needed(steps: Sequence[Step]) -> list[str]:
+    """Return the names of the attributes of stimuli that steps ask for."""
+    return sorted({step.frames for step in steps if isinstance(step, StandardizeBands) and step.frames is not None})
+
+
+def columns_needed(steps: Sequence[Step], there: Sequence[str]) -> list[str]:
     """Return the columns of the stimuli table that steps ask for, as far as they are there."""
     wanted = [beginning + name for name in ranges_needed(steps) for beginning in (BAND_MIN, BAND_MAX)]
+    wanted += [STIMULUS_PREFIX + name for name in frames_needed(steps)]
     return [name for name in wanted if name in there]
 
 

@@ -15,7 +15,7 @@ from deepstrf_hf.errors import GridError, TableFormatError
 from deepstrf_hf.grid.check import whole_hop
 from deepstrf_hf.grid.description import GridDescription
 from deepstrf_hf.grid.metadata import metadata_columns, without_prefix
-from deepstrf_hf.grid.steps import StimulusPreprocessing, range_columns_needed, ranges_in, steps_for_stimuli
+from deepstrf_hf.grid.steps import StimulusPreprocessing, columns_needed
 from deepstrf_hf.grid.stream_files import OpenTable, TableFile
 from deepstrf_hf.names import AUDIO_ONSET, STIMULUS_PREFIX
 from deepstrf_hf.parquet import as_numpy
@@ -80,22 +80,22 @@ class StimulusTable:
         return {entry["stim_id"]: number for number, entry in enumerate(self.meta)}
 
     def preprocessing(self, steps: Sequence[Step]) -> StimulusPreprocessing:
-        """Return what is done to spectrograms, with the ranges it needs read from the table.
+        """Return what is done to spectrograms, with the columns it needs read from the table.
 
         Raises
         ------
         GridError
-            The stimuli lack a range.
+            The stimuli lack a column.
         """
         tables = []
         for file in self.files:
             with OpenTable(file) as table:
-                columns = range_columns_needed(steps, table.schema.names)
+                columns = columns_needed(steps, table.schema.names)
                 if not columns:
-                    return StimulusPreprocessing(steps_for_stimuli(steps))
+                    return StimulusPreprocessing.of_table(steps, None, str(file))
                 table.prepare(range(table.n_row_groups), columns)
                 tables += [table.read(group, columns) for group in range(table.n_row_groups)]
-        return StimulusPreprocessing(steps_for_stimuli(steps), ranges_in(pa.concat_tables(tables), str(self.files[0])))
+        return StimulusPreprocessing.of_table(steps, pa.concat_tables(tables), str(self.files[0]))
 
     def n_bands(self) -> int:
         """Return the number of frequency bands of the first spectrogram."""
