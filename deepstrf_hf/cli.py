@@ -157,6 +157,28 @@ def inspect(
 
 
 @app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything in it.")] = False,
+) -> None:
+    """Show, or clear, the local cache of opened grids."""
+    from deepstrf_hf.cache.entries import CacheDirectory
+    from deepstrf_hf.cache.settings import SIZE_VARIABLE, cache_settings
+
+    settings = cache_settings()
+    if settings is None:
+        terminal().print(f"There is no cache: {SIZE_VARIABLE} is 0", highlight=False)
+        return
+    directory = CacheDirectory(settings)
+    entries = directory.entries()
+    total = directory.clear() if clear else sum(n_bytes for _, n_bytes, _ in entries)
+    terminal().print(
+        f"{settings.directory}: {'removed ' if clear else ''}{len(entries)} entries, {total / 1e6:.1f} MB"
+        f" of at most {settings.limit_bytes / 1e9:g} GB",
+        highlight=False,
+    )
+
+
+@app.command()
 def push(
     directory: Annotated[Path, typer.Argument(help="What `build` wrote.")],
     repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub.")],

@@ -242,6 +242,16 @@ def column_batches(path: Path, index: int, column: str) -> Iterator[pa.Array]:
             yield batch.column(0)
 
 
+def innermost_type(path: Path, column: str) -> np.dtype[Any]:
+    """Return the type of the numbers in a column of lists of lists (errors as in `row_groups`)."""
+    with _readable(path) as file:
+        require_columns(file, path, [column])
+        kind = file.schema_arrow.field(column).type
+        while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            kind = kind.value_type
+        return np.dtype(kind.to_pandas_dtype())
+
+
 def column_names(path: Path) -> list[str]:
     """Return the names of the columns of a file.
 

@@ -36,6 +36,11 @@ def is_for_stimuli(step: Step) -> TypeGuard[ForStimuli]:
     return getattr(step, "applies_to", "responses") == "stimuli"
 
 
+def is_declarable(step: Step) -> bool:
+    """Return whether a step is one of `STEPS`, so that plain data say all of what it does."""
+    return type(step) in STEPS.values()
+
+
 def chosen_steps(preprocessing: Any, declared: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[Step, ...]:
     """Return the steps that a user asked for, by name or as they are.
 

@@ -36,12 +36,13 @@ def real_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what `datasets` caches inside the test's own directory."""
+    """Keep what `datasets` and we cache inside the test's own directory."""
     import datasets
 
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache / "datasets"))
     monkeypatch.setenv("HF_DATASETS_CACHE", str(cache / "datasets"))
+    monkeypatch.setenv("DEEPSTRF_CACHE_DIR", str(cache / "grids"))
 
 
 @pytest.fixture(scope="session")

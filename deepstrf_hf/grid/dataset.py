@@ -352,7 +352,12 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
         GridError
             Naming the stimulus and what does not fit.
         """
-        check_grid(self._grid, self._stimuli, self.stim_meta, self.nrn_meta, self._description)
+        self._validate()
+
+    def _validate(self, *, known_finite: bool = False) -> None:
+        check_grid(
+            self._grid, self._stimuli, self.stim_meta, self.nrn_meta, self._description, known_finite=known_finite
+        )
         check_splits(self.splits, self.stim_meta)
 
     # Together with others, and elsewhere ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Responses of a main table into one buffer, without ever holding a row group of them."""
+"""Responses of a main table into one flat array, without ever holding a row group of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deepstrf_hf.cache.stores import ArrayStore
 from deepstrf_hf.errors import TableFormatError
-from deepstrf_hf.parquet import as_numpy, column_batches, row_group_sizes
+from deepstrf_hf.parquet import as_numpy, column_batches, innermost_type, row_group_sizes
 
 WORKERS = 2
 """Row groups decoded at a time; decoding leaves Python's lock."""
 
 
-def read_responses(files: Sequence[Path], trials: NDArray[np.int64], bins: NDArray[np.int64]) -> NDArray[Any]:
-    """Read all responses, back to back in the order of their rows.
+def read_responses(
+    files: Sequence[Path], trials: NDArray[np.int64], bins: NDArray[np.int64], store: ArrayStore
+) -> NDArray[np.bool_] | None:
+    """Read all responses into an array ``values``, back to back in the order of their rows, in the stored type.
 
     Parameters
     ----------
@@ -27,11 +30,13 @@ def read_responses(files: Sequence[Path], trials: NDArray[np.int64], bins: NDArr
         Files of a main table, with one row at least.
     trials, bins : ndarray of int64, shape (rows,)
         Shape of each row's response.
+    store : ArrayStore
+        Takes the values.
 
     Returns
     -------
-    ndarray, shape (values,)
-        In the stored type.
+    ndarray of bool, shape (rows,), or None
+        Whether each response holds a finite value; None where all must, being whole numbers.
 
     Raises
     ------
@@ -39,14 +44,21 @@ def read_responses(files: Sequence[Path], trials: NDArray[np.int64], bins: NDArr
         A response is absent, or has other trials or bins than its row states.
     """
     begin = np.concatenate(([0], np.cumsum(trials * bins)))
-    first = next(array for path in files for array in column_batches(path, 0, "response") if len(array))
-    values = np.empty(begin[-1], as_numpy(first.flatten().flatten()).dtype)
+    kind = innermost_type(files[0], "response")
+    store.reserve("values", kind, int(begin[-1]))
+    heard = np.ones(len(trials), bool) if kind.kind == "f" else None
 
     def fill(path: Path, index: int, row: int) -> None:
         for array in column_batches(path, index, "response"):
             here = slice(row, row + len(array))
             flat = _checked(array, trials[here], bins[here], path)
-            values[begin[row] : begin[row] + len(flat)] = flat
+            store.put("values", int(begin[row]), flat)
+            if heard is not None and len(array):
+                # The edge after the last value keeps an empty response at the end within bounds.
+                edges = begin[row : row + len(array)] - begin[row]
+                heard[here] = (
+                    np.logical_or.reduceat(np.append(np.isfinite(flat), False), edges) & (trials * bins > 0)[here]
+                )
             row += len(array)
 
     places, row = [], 0
@@ -58,7 +70,7 @@ def read_responses(files: Sequence[Path], trials: NDArray[np.int64], bins: NDArr
         for done in [pool.submit(fill, *place) for place in places]:
             done.result()
     pa.default_memory_pool().release_unused()
-    return values
+    return heard
 
 
 def _checked(array: pa.ListArray, trials: NDArray[np.int64], bins: NDArray[np.int64], path: Path) -> NDArray[Any]:

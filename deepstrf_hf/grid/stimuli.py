@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -87,6 +88,27 @@ class PackedStimuli(Sequence[NDArray[np.float32]]):
             offset,
             np.array([array.shape[0] if array.ndim == 2 else 0 for array in arrays], np.int32),
             np.array([array.shape[-1] for array in arrays], np.int64),
+            ((),),
+        )
+
+    @classmethod
+    def of_pieces(cls, pieces: Sequence[NDArray[np.float32]], shapes: Sequence[Sequence[int]]) -> PackedStimuli:
+        """Take stimuli that lie back to back in flat arrays, which stay where they are.
+
+        Parameters
+        ----------
+        pieces : sequence of ndarray of float32
+            Flat, contiguous, writable; nobody else's.
+        shapes : sequence of sequence of int
+            (bands, bins) or (samples,) of each stimulus, in order.
+        """
+        sizes = np.array([math.prod(shape) for shape in shapes], np.int64)
+        return cls(
+            (SharedArray(pieces[0]) if len(pieces) == 1 else GatheredArray(pieces),),
+            np.zeros(len(shapes), np.int16),
+            np.cumsum(sizes) - sizes,
+            np.array([shape[0] if len(shape) == 2 else 0 for shape in shapes], np.int32),
+            np.array([shape[-1] for shape in shapes], np.int64),
             ((),),
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError
+from deepstrf_hf.grid.pair_index import PairIndex
 from deepstrf_hf.grid.response_buffer import ResponseBuffer, Rows, Step
 from deepstrf_hf.grid.shared import SharedArray
 
@@ -77,47 +78,38 @@ class PackedGrid:
         GridError
             A pair stands twice, responses to one stimulus differ in bins, or the buffer has another size.
         """
-        sizes = trials.astype(np.int64) * n_bins
         shared = values if isinstance(values, SharedArray) else SharedArray(values)
-        if sizes.sum() != shared.size:
-            raise GridError("Responses do not fill their buffer", found=shared.size, expected=int(sizes.sum()))
-        offsets = np.cumsum(sizes) - sizes
-        place = stimulus.astype(np.int64) * n_neurons + neuron
-        order: Any = slice(None)  # pairs mostly come sorted, and sorting them again would cost more than all the rest
-        if (place[1:] <= place[:-1]).any():
-            order = np.argsort(place, kind="stable")
-            place = place[order]
-        stimulus, neuron = np.asarray(stimulus)[order], np.asarray(neuron)[order]
-        twice = np.flatnonzero(place[1:] == place[:-1])
-        if twice.size:
-            raise GridError(
-                "A (stimulus, neuron) pair stands twice",
-                found=f"stimulus {stimulus[twice[0]]}, neuron {neuron[twice[0]]}",
-                mend="stack its trials into one response",
-            )
-        n_bins = np.asarray(n_bins)[order]
-        bins = np.zeros(n_stimuli, np.int32)
-        bins[stimulus] = n_bins
-        ragged = np.flatnonzero(bins[stimulus] != n_bins)
-        if ragged.size:
-            worst = stimulus[ragged[0]]
-            raise GridError(
-                "Responses to one stimulus have different numbers of bins",
-                field=f"stimulus {worst}",
-                found=sorted({int(length) for length in n_bins[stimulus == worst]}),
-                mend="cut or pad them to the bins of the stimulus; a missing sample is NaN",
-            )
-        return cls(
+        index = PairIndex.of_pairs(stimulus, neuron, trials, n_bins, n_stimuli=n_stimuli, n_neurons=n_neurons)
+        if index.n_values != shared.size:
+            raise GridError("Responses do not fill their buffer", found=shared.size, expected=index.n_values)
+        return cls.of_index(shared, index, n_neurons=n_neurons, dt_ms=dt_ms, steps=steps)
+
+    @classmethod
+    def of_index(
+        cls,
+        shared: SharedArray,
+        index: PairIndex,
+        *,
+        n_neurons: int,
+        dt_ms: float,
+        steps: tuple[Step, ...] = (),
+        heard: NDArray[np.bool_] | None = None,
+    ) -> PackedGrid:
+        """Make a grid of a buffer and its index; `heard` says which pairs hold a finite value, if that is known."""
+        grid = cls(
             (ResponseBuffer(shared, dt_ms, steps),),
-            np.zeros(n_stimuli, np.int16),
-            np.searchsorted(stimulus, np.arange(n_stimuli + 1)).astype(np.int64),
-            neuron.astype(np.int32),
-            offsets[order],
-            np.asarray(trials)[order].astype(np.int32),
-            bins,
+            np.zeros(len(index.bins), np.int16),
+            index.pair_start,
+            index.pair_neuron,
+            index.pair_offset,
+            index.pair_trials,
+            index.bins,
             n_neurons,
             dt_ms,
         )
+        if heard is not None:
+            vars(grid)["pair_heard"] = heard
+        return grid
 
     def __getstate__(self) -> dict[str, Any]:
         # What was worked out from the rest need not travel.
@@ -316,7 +308,7 @@ class PackedGrid:
         """Return a grid of some stimuli, sharing the values; all others must have no pairs or are left out."""
         pairs = keep[self.pair_stimulus]
         counts = np.diff(self.pair_start)[keep]
-        return replace(
+        kept = replace(
             self,
             stimulus_buffer=self.stimulus_buffer[keep],
             pair_start=np.concatenate(([0], np.cumsum(counts))),
@@ -325,3 +317,6 @@ class PackedGrid:
             pair_trials=self.pair_trials[pairs],
             bins=self.bins[keep],
         )
+        if "pair_heard" in vars(self):
+            vars(kept)["pair_heard"] = self.pair_heard[pairs]
+        return kept

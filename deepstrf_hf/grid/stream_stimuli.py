@@ -12,13 +12,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import GridError, TableFormatError
-from deepstrf_hf.grid.check import whole_hop
+from deepstrf_hf.grid.check import refuse_not_finite, whole_hop
 from deepstrf_hf.grid.description import GridDescription
 from deepstrf_hf.grid.metadata import metadata_columns, without_prefix
+from deepstrf_hf.grid.spectrograms import matrix_of
 from deepstrf_hf.grid.steps import StimulusPreprocessing, columns_needed
 from deepstrf_hf.grid.stream_files import OpenTable, TableFile
 from deepstrf_hf.names import AUDIO_ONSET, STIMULUS_PREFIX
-from deepstrf_hf.parquet import as_numpy
 from deepstrf_hf.preprocessing import Step
 
 WAVEFORM_COLUMNS = ("audio", "stim_sample_rate_hz", AUDIO_ONSET)
@@ -160,13 +160,7 @@ class StimulusReader:
             array = self._waveform(columns, row, name, n_bins)
         else:
             array = self._preprocessing.apply(stimulus, self._spectrogram(columns, row, name, file))
-        if not np.isfinite(array).all():
-            raise GridError(
-                "A stimulus holds NaN or infinite values",
-                path=str(self._table.files[file]),
-                field=name,
-                mend="a stimulus is known everywhere; fill it in",
-            )
+        refuse_not_finite(array, name, str(self._table.files[file]))
         if not self._hop and array.shape != (self._description.n_bands, n_bins):
             raise GridError(
                 "A spectrogram does not fit the other stimuli or its responses",
@@ -203,18 +197,7 @@ class StimulusReader:
         return columns
 
     def _spectrogram(self, columns: pa.Table, row: int, name: str, file: int) -> NDArray[np.float32]:
-        bands = columns.column("spectrogram")[row].values
-        lengths = set() if bands is None else set(bands.value_lengths().to_pylist())
-        if bands is None or len(lengths) != 1 or bands.flatten().null_count:
-            raise TableFormatError(
-                "A spectrogram is not a matrix",
-                path=str(self._table.files[file]),
-                field=f"spectrogram of {name}",
-                found="none" if bands is None else f"bands of {sorted(lengths, key=str)} bins",
-                mend="build or download it again",
-            )
-        matrix: NDArray[np.float32] = as_numpy(bands.flatten()).reshape(len(bands), -1).astype(np.float32, copy=True)
-        return matrix
+        return matrix_of(columns.column("spectrogram")[row].values, name, str(self._table.files[file]))
 
     def _waveform(self, columns: pa.Table, row: int, name: str, n_bins: int) -> NDArray[np.float32]:
         from deepstrf_hf.grid.waveforms import waveform_on_bins  # only waveforms need soxr and soundfile

@@ -78,7 +78,7 @@ def run(job: dict[str, Any]) -> None:
             num_proc=job["num_proc"],
         )
     else:
-        deepstrf_hf.load(job["out"], job["cohort"], preprocessing="deepstrf")
+        deepstrf_hf.load(job["out"], job["cohort"], preprocessing="deepstrf", cache=job["cache"])
 
 
 def main(arguments: list[str]) -> None:

@@ -213,8 +213,8 @@ def test_time_and_memory_are_measured(
         "deepSTRF's constructor",
         "build",
         "build, two processes",
-        "load, first",
-        "load, again",
+        "open, first",
+        "open, again",
     ]
     assert measures["deepSTRF's constructor"]["peak_mb"] > 10
     printed = capsys.readouterr().out
