@@ -31,9 +31,14 @@ METADATA_KEY = b"deepstrf_hf"
 """Key in the file metadata under which provenance lies, as JSON."""
 
 
-def _dictionary_columns(schema: pa.Schema) -> list[str]:
-    """Name the leaf columns worth a dictionary: everything but floating-point spectrograms and potentials."""
-    leaves: list[str] = []
+def _encodings(schema: pa.Schema) -> tuple[list[str], dict[str, str]]:
+    """Divide the leaf columns into those worth a dictionary and those whose bytes are better stored plane by plane.
+
+    The latter are lists of floating-point numbers, spectrograms and potentials: their first bytes resemble each other,
+    so that zstd finds more, and they are read in half the time.
+    """
+    with_dictionary: list[str] = []
+    by_plane: dict[str, str] = {}
 
     def walk(path: str, kind: pa.DataType) -> None:
         if pa.types.is_list(kind):
@@ -41,12 +46,14 @@ def _dictionary_columns(schema: pa.Schema) -> list[str]:
         elif pa.types.is_struct(kind):
             for member in kind:
                 walk(f"{path}.{member.name}", member.type)
-        elif not (path.endswith("list.element") and pa.types.is_floating(kind)):
-            leaves.append(path)
+        elif path.endswith("list.element") and pa.types.is_floating(kind):
+            by_plane[path] = "BYTE_STREAM_SPLIT"
+        else:
+            with_dictionary.append(path)
 
     for column in schema:
         walk(column.name, column.type)
-    return leaves
+    return with_dictionary, by_plane
 
 
 class ShardWriter:
@@ -114,12 +121,14 @@ class ShardWriter:
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"{self._stem}-{len(self.paths):05d}.parquet"
         self._sink = pa.OSFile(str(path), "wb")
+        with_dictionary, by_plane = _encodings(self._schema)
         self._writer = pq.ParquetWriter(
             self._sink,
             self._schema,
             compression="zstd",
             compression_level=COMPRESSION_LEVEL,
-            use_dictionary=_dictionary_columns(self._schema),
+            use_dictionary=with_dictionary,
+            column_encoding=by_plane,
             # One page per column chunk: repeats are only found within a page.
             data_page_size=2 * ROW_GROUP_LIMIT_BYTES,
             dictionary_pagesize_limit=2 * ROW_GROUP_LIMIT_BYTES,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MINIMUM_HEIGHT = 128
+MINIMUM_HEIGHT = 64
 """Pixels; bands are repeated until a picture is at least this high."""
 
 
@@ -30,6 +31,6 @@ def spectrogram_png(spectrogram: NDArray[np.float32]) -> bytes:
     grey = (255 - np.rint(scaled * 255)).astype(np.uint8)[::-1]
     grey = np.repeat(grey, -(-MINIMUM_HEIGHT // grey.shape[0]), axis=0)
     buffer = io.BytesIO()
-    # Pictures are a small part of a table, and at the usual level a fifth of the time of building it.
-    Image.fromarray(grey).save(buffer, format="PNG", compress_level=1)
+    # Pictures are a small part of a table, and as usually compressed a fifth of the time of building it.
+    Image.fromarray(grey).save(buffer, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()

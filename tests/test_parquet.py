@@ -110,6 +110,7 @@ def test_layout_of_a_file(tmp_path):
         columns = {group.column(index).path_in_schema: group.column(index) for index in range(group.num_columns)}
     spectrogram = columns["spectrogram.list.element.list.element"]
     assert spectrogram.compression == "ZSTD"
+    assert "BYTE_STREAM_SPLIT" in spectrogram.encodings
     assert "RLE_DICTIONARY" not in spectrogram.encodings
     assert "RLE_DICTIONARY" in columns["response.list.element.list.element"].encodings
     assert columns["stim_id"].statistics.max == "s"
