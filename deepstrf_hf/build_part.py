@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
@@ -16,7 +17,7 @@ from deepstrf_hf.config import CorpusConfig
 from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.parquet import ShardWriter
 from deepstrf_hf.raw_tree import RawTree
-from deepstrf_hf.recording import Part
+from deepstrf_hf.recording import Part, Stimulus
 from deepstrf_hf.tally import NeuronTally
 
 
@@ -44,6 +45,8 @@ class PartJob:
         Where to write.
     provenance : mapping
         Written into every file.
+    build : str
+        Of this build of this cohort and no other, the same for all its parts.
     """
 
     builder: type[CorpusBuilder]
@@ -55,6 +58,7 @@ class PartJob:
     tables: tuple[str, ...]
     staging: Path
     provenance: Mapping[str, Any]
+    build: str
 
 
 @dataclass
@@ -94,6 +98,19 @@ class PartResult:
     log: BuildLog
 
 
+_WRITTEN: WeakKeyDictionary[Stimulus, set[str]] = WeakKeyDictionary()
+"""Builds of a cohort for which this process has written a stimulus."""
+
+
+def _first_of(stimulus: Stimulus, job: PartJob) -> bool:
+    """Return whether a stimulus is to be written: not yet, by this process, for any part of this build."""
+    written = _WRITTEN.setdefault(stimulus, set())
+    if job.build in written:
+        return False
+    written.add(job.build)
+    return True
+
+
 def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> PartResult:
     """Write the shards of one part.
 
@@ -131,12 +148,12 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
                         )
                     )
                 writers[table, split].write(encoder.rows(block, table))
-            if block[0].stimulus is last:  # heard in the other split too
-                continue
-            last = block[0].stimulus
-            stimuli.write_batch(encoder.stimulus_row(last).to_batches()[0])
-            if advance is not None:
+            # Heard in the other split too, or in a part before: one object is one stimulus.
+            if _first_of(block[0].stimulus, job):
+                stimuli.write_batch(encoder.stimulus_row(block[0].stimulus).to_batches()[0])
+            if advance is not None and block[0].stimulus is not last:
                 advance(1)
+            last = block[0].stimulus
     shards: dict[tuple[str, str], Shards] = {}
     for key, writer in writers.items():
         shards.setdefault(key, Shards()).extend(writer)

@@ -28,7 +28,7 @@ from deepstrf_hf.walk import stimulus_blocks
 from deepstrf_hf.where import checked_where
 
 logger = logging.getLogger(__name__)
-Example = tuple[str, dict[str, Any]]
+Example = tuple[str, Mapping[str, Any]]
 
 
 class CorpusBuilder(datasets.GeneratorBasedBuilder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import uuid
 from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -166,11 +167,11 @@ def _build_cohort(
     encoder = builder.encoder(config)
     hashes = raw.sha256(builder.raw_files(raw, cohort, config))
     provenance = _provenance(builder, config, name, hashes)
-    parts = builder.parts(raw, cohort, config)
+    parts, of_this_build = builder.parts(raw, cohort, config), uuid.uuid4().hex
     jobs = [
         PartJob(
             builder, config, name, raw, part, number,
-            ("rows", "waveform") if waveform else ("rows",), staging, provenance,
+            ("rows", "waveform") if waveform else ("rows",), staging, provenance, of_this_build,
         )
         for number, part in enumerate(parts)
     ]  # fmt: skip

@@ -111,6 +111,6 @@ def table_columns(corpus: Corpus, cohort: Cohort, table: str, stimulus: str) -> 
     return {
         **{name: fixed[name] for name in names},
         **recording_columns(corpus),
-        **stimulus_columns(corpus),
+        **{name: column for name, column in stimulus_columns(corpus).items() if not column.large},
         **neuron_columns(corpus),
     }

@@ -87,11 +87,14 @@ class Column:
         What it means.
     unit : str, optional
         Physical unit.
+    large : bool
+        Of a stimulus: kept in the stimuli table only, since rows would repeat it for every neuron.
     """
 
     dtype: str
     description: str
     unit: str | None = None
+    large: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -58,6 +58,18 @@ def _nested_list(values: NDArray[Any], shapes: Sequence[tuple[int, int]], kind: 
     return pa.ListArray.from_arrays(pa.array(outer), lists).cast(kind)
 
 
+class _Encoded(dict[str, Any]):
+    """Values by column, some of which are made when they are asked for."""
+
+    def __init__(self, values: Mapping[str, Any], encode: Mapping[str, Callable[[], Any]]) -> None:
+        super().__init__(values)
+        self._encode = encode
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = self._encode[name]()
+        return self[name]
+
+
 class RowEncoder:
     """Turns stimuli, neurons and recordings into Arrow rows of one cohort's tables.
 
@@ -80,11 +92,11 @@ class RowEncoder:
         self._stimulus_columns = {STIMULUS_PREFIX + name: column for name, column in corpus.stimulus_columns.items()}
         self._neuron_columns = neuron_columns(corpus)
         self._recording_columns = recording_columns(corpus)
-        self._encoded: tuple[Stimulus | None, dict[str, Any]] = (None, {})
+        self._encoded: tuple[Stimulus | None, Mapping[str, Any]] = (None, {})
         self._encoded_neurons: tuple[list[Neuron], dict[str, pa.Array]] = ([], {})
 
-    def stimulus_values(self, stimulus: Stimulus) -> dict[str, Any]:
-        """Return the row of the stimuli table, its parts encoded once per stimulus object."""
+    def stimulus_values(self, stimulus: Stimulus) -> Mapping[str, Any]:
+        """Return the row of the stimuli table; sound and picture are encoded when asked for, once while in use."""
         if self._encoded[0] is not stimulus:
             spectrogram = stored_spectrogram(stimulus)
             values = metadata_values(stimulus, self._stimulus_columns, STIMULUS_PREFIX)
@@ -93,15 +105,21 @@ class RowEncoder:
             values |= {
                 "stim_id": stimulus.stim_id,
                 "spectrogram": spectrogram,
-                "audio": audio_bytes(stimulus) if self._audio else None,
-                "picture": {"bytes": spectrogram_png(self._shown(spectrogram)), "path": f"{stimulus.stim_id}.png"},
                 "n_bins": spectrogram.shape[1],
                 "dt_ms": self.dt_ms,
                 "subset": self.cohort.splits.subset_of(stimulus),
                 **range_values(stimulus, self.cohort),
             }
-            self._encoded = (stimulus, values)
+            encode = {"audio": lambda: self._sound(stimulus), "picture": lambda: self._picture(stimulus)}
+            self._encoded = (stimulus, _Encoded(values, encode))
         return self._encoded[1]
+
+    def _sound(self, stimulus: Stimulus) -> dict[str, Any] | None:
+        return audio_bytes(stimulus) if self._audio else None
+
+    def _picture(self, stimulus: Stimulus) -> dict[str, Any]:
+        shown = self._shown(stored_spectrogram(stimulus))
+        return {"bytes": spectrogram_png(shown), "path": f"{stimulus.stim_id}.png"}
 
     def _shown(self, spectrogram: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a spectrogram as papers show it: a linear one compressed as they compress it."""
@@ -112,8 +130,8 @@ class RowEncoder:
 
     def row_values(self, recording: Recording, table: str) -> dict[str, Any]:
         """Return one row of the main table (``"rows"`` or ``"waveform"``) as plain values; the response as stored."""
+        once = self.stimulus_values(recording.stimulus)
         values = {
-            **self.stimulus_values(recording.stimulus),
             **metadata_values(recording.neuron, self._neuron_columns, NEURON_PREFIX),
             **metadata_values(recording, self._recording_columns, RECORDING_PREFIX),
             "neuron_id": recording.neuron.neuron_id,
@@ -121,8 +139,8 @@ class RowEncoder:
             "n_trials": len(recording.response),
             "signal_type": self.cohort.signal_type,
         }
-        values["subset"] = recording.subset or values["subset"]
-        return {name: values[name] for name in self.features[table]}
+        values["subset"] = recording.subset or once["subset"]
+        return {name: values[name] if name in values else once[name] for name in self.features[table]}
 
     def rows(self, recordings: Sequence[Recording], table: str) -> pa.Table:
         """Return the rows of one stimulus, in the order given.
