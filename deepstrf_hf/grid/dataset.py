@@ -368,11 +368,11 @@ class NeuralDataset(Selecting, Transforming, torch.utils.data.Dataset[dict[str, 
 
         return concat_neural_datasets([self, other]) if isinstance(other, NeuralDataset) else NotImplemented
 
-    def merge_as_trials(self, by: str) -> NeuralDataset:
+    def merge_as_trials(self, by: str, **options: Any) -> NeuralDataset:
         """Return neurons that share an attribute as one, their responses as its trials (see `merge_as_trials`)."""
         from deepstrf_hf.grid.repeats import merge_as_trials
 
-        return merge_as_trials(self, by)
+        return merge_as_trials(self, by, **options)
 
     def stratified_splits(self, fractions: Mapping[str, float], **options: Any) -> Splits:
         """Divide the stimuli by chance, in stable ids (see `deepstrf_hf.grid.splits.stratified_splits`).

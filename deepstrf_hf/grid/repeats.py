@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deepstrf_hf.errors import ParameterError
+from deepstrf_hf.grid.absent_sources import with_absent_sources
 from deepstrf_hf.grid.conditions import plain, same_value
 from deepstrf_hf.grid.dataset import NeuralDataset
 from deepstrf_hf.grid.indexing import require_key
@@ -24,7 +25,10 @@ OF_RESPONSES = frozenset({"n_stimuli", "n_trials", "mean_response", "response_mi
 """Metadata worked out from the responses of a neuron, which those of a merged one no longer are."""
 
 
-def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
+MISSING = ("leave_out", "nan")
+
+
+def merge_as_trials(dataset: NeuralDataset, by: str, *, missing: str = "leave_out") -> NeuralDataset:
     """Merge neurons that share an attribute into one, their responses becoming its trials.
 
     For EEG, where the same channel of every subject repeats the same measurement: ``merge_as_trials(dataset,
@@ -38,6 +42,10 @@ def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
         Stays as it is.
     by : str
         Attribute of the neurons; those that lack it, or whose value is None or NaN, stay alone.
+    missing : str
+        A source without data for a stimulus that another source heard: ``"leave_out"`` has fewer trials there;
+        ``"nan"`` has trials of NaN, so that trial r is of the same source (``merged[r]``, where each has one trial)
+        everywhere, as deepSTRF 0.1.0's ``treat_subjects_as="repeats"``. Whole numbers become float32 then.
 
     Returns
     -------
@@ -52,8 +60,16 @@ def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
     UnknownNameError
         No neuron has the attribute.
     ParameterError
-        Values that cannot name a neuron, such as lists; two merged neurons that would have the same id.
+        Values that cannot name a neuron, such as lists; two merged neurons that would have the same id; another word
+        for `missing`.
     """
+    if missing not in MISSING:
+        raise ParameterError(
+            "Unknown way to treat missing sources",
+            field="missing",
+            found=repr(missing),
+            expected=" or ".join(map(repr, MISSING)),
+        )
     require_key(dataset.nrn_meta, by, "neuron")
     groups: dict[Any, list[int]] = {}
     for index, entry in enumerate(dataset.nrn_meta):
@@ -71,7 +87,8 @@ def merge_as_trials(dataset: NeuralDataset, by: str) -> NeuralDataset:
     merged.nrn_meta = [_merged_metadata(dataset.nrn_meta, members, by) for members in groups.values()]
     merged.stim_meta = [dict(entry) for entry in dataset.stim_meta]
     _refuse_equal_ids(merged.nrn_meta, by)
-    grid = _merged_grid(dataset._grid, group_of, len(groups))
+    source = with_absent_sources(dataset._grid, group_of) if missing == "nan" else dataset._grid
+    grid = _merged_grid(source, group_of, len(groups))
     merged.response_normalization = None  # it was of the neurons before
     merged._selection = Selection(grid)
     merged._replace_grid(grid)

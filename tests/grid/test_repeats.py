@@ -62,6 +62,51 @@ def test_the_toy() -> None:
     assert_same_batch(neural_collate(items_of(same)), neural_collate(items_of(merged)))
 
 
+def test_missing_sources_as_trials_of_nan() -> None:
+    dataset = toy()
+    left_out, merged = dataset.merge_as_trials("area"), dataset.merge_as_trials("area", missing="nan")
+    # n0 has three trials at most, n1 two: five trials wherever one of them was recorded.
+    assert merged.n_trials.tolist() == [[5, 0], [5, 0], [5, 2], [5, 0]]
+    assert merged.nrn_masks.tolist() == left_out.nrn_masks.tolist()
+    np.testing.assert_array_equal(merged.responses[0][0], left_out.responses[0][0])
+    for stimulus in range(dataset.get_S()):
+        for rows, neuron in ((slice(0, 3), 0), (slice(3, 5), 1)):
+            found, alone = merged.responses[stimulus][0][rows], dataset.responses[stimulus][neuron]
+            if dataset.nrn_masks[stimulus, neuron]:
+                np.testing.assert_array_equal(found[: len(alone)], alone)
+                assert torch.isnan(found[len(alone) :]).all()
+            else:
+                assert torch.isnan(found).all()
+    for entry, other in zip(merged.nrn_meta, left_out.nrn_meta, strict=True):
+        assert entry == other
+    merged.validate()
+
+
+def test_preprocessing_is_done_before_missing_sources_are_filled_in() -> None:
+    counts = full_counts(3, 2, trials=3, bins=8)
+    smoothed = NeuralDataset.from_arrays(
+        [np.zeros((2, 8), np.float32)] * 3,
+        {pair: counts[pair] for pair in ((0, 0), (0, 1), (1, 1))},
+        nrn_meta=[{"channel": "x"}] * 2,
+        dt_ms=5.0,
+        preprocessing=[HanningSmooth(21)],
+    )
+    merged = smoothed.merge_as_trials("channel", missing="nan")
+    for stimulus, neurons in ((0, (0, 1)), (1, (1,))):
+        found = merged.responses[stimulus][0]
+        for neuron in neurons:
+            of_neuron = smoothed.responses[stimulus][neuron]
+            begin = neuron * len(smoothed.responses[0][0])
+            np.testing.assert_array_equal(found[begin : begin + len(of_neuron)], of_neuron)
+    assert torch.isnan(merged.responses[1][0][: len(smoothed.responses[0][0])]).all()
+    assert not merged.nrn_masks[2].any()
+
+
+def test_another_way_to_treat_missing_sources_is_refused() -> None:
+    with pytest.raises(ParameterError, match="'leave_out' or 'nan'"):
+        toy().merge_as_trials("area", missing="zero")
+
+
 merges = st.integers(1, 5).flatmap(
     lambda n_neurons: st.tuples(
         st.lists(st.sampled_from(["a", "b", None]), min_size=n_neurons, max_size=n_neurons),
