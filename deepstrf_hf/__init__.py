@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deepstrf_hf.plots import inspect
     from deepstrf_hf.registry import corpus_names, load_builder
     from deepstrf_hf.report import BuildReport
+    from deepstrf_hf.responses.tuning import compute_paper_tuning
 
 _HOME = {
     "BuildReport": "report",
@@ -39,6 +40,7 @@ _HOME = {
     "between": "grid.conditions",
     "build": "building",
     "collate_heard_neurons": "grid.collate",
+    "compute_paper_tuning": "responses.tuning",
     "concat_neural_datasets": "grid.concat",
     "corpus_names": "registry",
     "inspect": "plots",
@@ -62,6 +64,7 @@ __all__ = [
     "between",
     "build",
     "collate_heard_neurons",
+    "compute_paper_tuning",
     "concat_neural_datasets",
     "corpus_names",
     "errors",

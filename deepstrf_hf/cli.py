@@ -42,15 +42,17 @@ def list_corpora() -> None:
     """List all corpora and their cohorts."""
     from deepstrf_hf.registry import corpus_names, load_builder
 
-    table = Table("corpus", "cohort", "species", "signal", "neurons", "stimuli", "licence", "may be handed on")
+    names = ["corpus", "cohort", "species", "signal", "neurons", "stimuli", "to fetch", "access", "licence"]
+    table = Table(*names, "may be handed on")
     for name in corpus_names():
         corpus = load_builder(name).CORPUS
-        for cohort in corpus.cohorts:
+        for number, cohort in enumerate(corpus.cohorts):
             counts = [str(cohort.counts.get(key, "")) for key in ("neurons", "stimuli")]
+            of_corpus = (corpus.download_size, corpus.access, corpus.licence.name, corpus.redistribution.value)
+            # What holds for the whole corpus stands once, with its first cohort.
             table.add_row(
-                name, cohort.name, corpus.species, cohort.signal_type, *counts, corpus.licence.name,
-                corpus.redistribution.value,
-            )  # fmt: skip
+                name, cohort.name, corpus.species, cohort.signal_type, *counts, *([""] * 4 if number else of_corpus)
+            )
     terminal().print(table)
 
 
@@ -64,7 +66,8 @@ def info(corpus: Annotated[str, typer.Argument(help="Name of the corpus.")]) -> 
     declared, console = builder.CORPUS, terminal()
     console.print(f"[bold]{declared.title}[/bold] (builder version {declared.version})", highlight=False)
     console.print(f"{declared.species}, {declared.behavioural_state}; {', '.join(declared.areas)}", highlight=False)
-    console.print(f"Data: {declared.homepage}", highlight=False)
+    size = f", {declared.download_size}" if declared.download_size else ""
+    console.print(f"Data: {declared.homepage}{size}; access: {declared.access}", highlight=False)
     console.print(
         f"Licence: {declared.licence.name}; may be handed on: {declared.redistribution.value}. "
         f"{declared.licence.terms}",

@@ -275,6 +275,10 @@ class Corpus:
         At least one.
     recording_columns : mapping of str to Column
         Of single (stimulus, neuron) pairs, without the ``recording_`` prefix.
+    download_size : str
+        How much there is to fetch, for people; empty where nobody knows.
+    access : str
+        What it takes to fetch it: ``"open"``, or what else.
     selections : mapping of str to Selection
         Choices of stimuli that only this corpus has: ``dataset.select_<name>(...)`` of its grids. The first line of
         a function's docstring says what it keeps.
@@ -297,6 +301,8 @@ class Corpus:
     neuron_columns: Mapping[str, Column]
     cohorts: tuple[Cohort, ...]
     recording_columns: Mapping[str, Column] = field(default_factory=dict)
+    download_size: str = ""
+    access: str = "open"
     selections: Mapping[str, Selection] = field(default_factory=dict)
 
     def cohort(self, name: str) -> Cohort:

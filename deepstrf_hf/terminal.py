@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-PIPE_WIDTH = 140
+PIPE_WIDTH = 240
 """Columns where the output is not a terminal; rich would cut tables at 80."""
 
 

@@ -127,6 +127,8 @@ def test_the_declaration_is_complete(name: str) -> None:
     for address in (corpus.homepage, corpus.licence.url, *(archive.url for archive in corpus.archives)):
         assert address.startswith("https://")
     assert corpus.archives
+    assert re.search(r"\d|hundreds", corpus.download_size)
+    assert corpus.access
     assert load_builder(name).LANDMARKS
     for columns in (corpus.stimulus_columns, corpus.neuron_columns, corpus.recording_columns):
         for column, meaning in columns.items():
@@ -159,7 +161,8 @@ def test_the_command_line_lists_it_and_says_where_it_is(name: str, capsys: pytes
 
     corpus = declaration(name)
     for arguments, said in (
-        (["list"], [name, corpus.species, *(cohort.name for cohort in corpus.cohorts)]),
+        (["list"], [name, corpus.species, corpus.licence.name, corpus.redistribution.value]),
+        (["list"], [corpus.download_size, corpus.access, *(cohort.name for cohort in corpus.cohorts)]),
         (["info", name], [corpus.homepage, corpus.licence.name, *(archive.name for archive in corpus.archives)]),
     ):
         with pytest.raises(SystemExit) as left:

@@ -59,6 +59,7 @@ class AliceEeg(CorpusBuilder):
 }""",
         dois=("10.1371/journal.pone.0207741", "10.7554/eLife.85012", "10.13016/pulf-lndn", "10.7302/Z29C6VNH"),
         homepage="https://doi.org/10.13016/pulf-lndn",
+        download_size="2.7 GB",
         licence=Licence(
             name="CC BY 4.0",
             hub_identifier="cc-by-4.0",

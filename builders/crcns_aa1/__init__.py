@@ -56,6 +56,8 @@ class CrcnsAa1(FinchWalk, CorpusBuilder):
             "10.1121/1.1624067",
         ),
         homepage=homepage("aa-1"),
+        download_size="17 MB",
+        access="free account of crcns.org",
         licence=licence(THEUNISSEN_LAB),
         redistribution=HANDING_ON,
         archives=(archive("aa-1", "crcns-aa1.zip", "about 17 MB"),),

@@ -55,6 +55,8 @@ class CrcnsAa2(FinchWalk, CorpusBuilder):
 }""",
         dois=("10.6080/K0JW8BSC", "10.1007/s10827-006-7059-4", "10.1152/jn.00128.2010"),
         homepage=homepage("aa-2"),
+        download_size="32 MB",
+        access="free account of crcns.org",
         licence=licence(THEUNISSEN_LAB),
         redistribution=HANDING_ON,
         archives=(

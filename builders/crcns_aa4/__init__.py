@@ -57,6 +57,8 @@ class CrcnsAa4(CorpusBuilder):
 }""",
         dois=("10.6080/K00C4T06", "10.1111/ejn.12812", "10.1371/journal.pcbi.1006698"),
         homepage=homepage("aa-4"),
+        download_size="hundreds of MB per bird",
+        access="free account of crcns.org",
         licence=licence(THEUNISSEN_LAB),
         redistribution=HANDING_ON,
         archives=(

@@ -65,6 +65,8 @@ class CrcnsAc1(CorpusBuilder):
 }""",
         dois=("10.6080/K0KW5CXR", "10.1523/JNEUROSCI.4445-03.2004", "10.1152/jn.00577.2009"),
         homepage=homepage("ac-1"),
+        download_size="1.6 GB",
+        access="free account of crcns.org",
         licence=licence("the contributors (H. Asari, M. Wehr, C. Machens, A. Zador)"),
         redistribution=HANDING_ON,
         archives=(

@@ -71,6 +71,7 @@ class Downer2025(CorpusBuilder):
 }""",
         dois=("10.1371/journal.pcbi.1013334", "10.1152/jn.00709.2020", "10.5281/zenodo.16175377"),
         homepage="https://doi.org/10.5281/zenodo.16175377",
+        download_size="29 GB",
         licence=Licence(
             name="CC BY 4.0",
             hub_identifier="cc-by-4.0",

@@ -6,7 +6,6 @@ and labels besides the sounds. `scipy.io.loadmat` makes all fields of a structur
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import MissingRawFileError, RawFormatError
+from deepstrf_hf.formats.inflate import INFLATE_ERRORS, inflater
 from deepstrf_hf.formats.matlab import REPAIR, MatlabStruct
 
 # "MAT-File Format", The MathWorks: a header of 128 bytes, then elements of a type, a length and that many bytes.
@@ -29,6 +29,7 @@ TEXTS = {1: "latin-1", 2: "latin-1", 16: "utf-8"}
 NUMERIC = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 COMPLEX = 0x0800
 CHUNK_BYTES = 2**18
+DAMAGE: tuple[type[Exception], ...] = (EOFError, *INFLATE_ERRORS, KeyError, ValueError, OverflowError)
 LONGEST_HEADER = 2**20
 """Bytes of dimensions, names or names of fields, beyond which a file is damaged."""
 
@@ -71,7 +72,7 @@ def read_structures(path: Path, variable: str, fields: Collection[str]) -> Itera
                 yield from _elements(stream, path, variable, dimensions, fields)
                 stream.finish()
                 return
-        except (EOFError, zlib.error, KeyError, UnicodeDecodeError, ValueError, OverflowError) as error:
+        except DAMAGE as error:
             said = f"{type(error).__name__}: {error} (file of {path.stat().st_size} bytes)"
             raise _error(path, variable, said, "a whole MATLAB 5 file") from error
     raise RawFormatError("A MATLAB file lacks a variable", path=path, field=variable, mend=REPAIR)
@@ -104,7 +105,7 @@ class _Stream:
 
     def __init__(self, file: BinaryIO, n_bytes: int, order: str, *, compressed: bool) -> None:
         self._file, self._left, self.order = file, n_bytes, order
-        self._inflate = zlib.decompressobj() if compressed else None
+        self._inflate = inflater() if compressed else None
         self._ready = memoryview(b"")
 
     def _fill(self) -> None:

@@ -47,6 +47,7 @@ class Espejo(CorpusBuilder):
 }""",
         dois=("10.1371/journal.pcbi.1007430", "10.5281/zenodo.3445557"),
         homepage=HOMEPAGE,
+        download_size="660 MB",
         licence=Licence(
             name="not verified",
             hub_identifier="unknown",

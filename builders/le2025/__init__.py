@@ -61,6 +61,7 @@ class Le2025(CorpusBuilder):
 }""",
         dois=("10.1038/s41467-025-63182-y", "10.6084/m9.figshare.29203457"),
         homepage=HOMEPAGE,
+        download_size="105 MB",
         licence=Licence(
             name="not verified",
             hub_identifier="unknown",

@@ -97,6 +97,7 @@ class Nat4(CorpusBuilder):
 }""",
         dois=("10.1371/journal.pcbi.1011110", "10.5281/zenodo.8044773", "10.1101/2022.06.10.495698"),
         homepage="https://zenodo.org/records/8044773",
+        download_size="160 MB",
         licence=Licence(
             name="CC BY 4.0",
             hub_identifier="cc-by-4.0",

@@ -75,6 +75,7 @@ class Wingert2026(CorpusBuilder):
 }""",
         dois=("10.1038/s41593-026-02216-0", "10.5281/zenodo.18331549"),
         homepage="https://doi.org/10.5281/zenodo.18331549",
+        download_size="4.4 GB, sounds 3.7 GB",
         licence=Licence(
             name="open access, licence not verified",
             hub_identifier="unknown",

@@ -7,15 +7,15 @@ are looked at here.
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from deepstrf_hf.errors import MissingRawFileError, RawFormatError
+from deepstrf_hf.formats.inflate import INFLATE_ERRORS, open_gzip
 
 REPAIR = "the file is damaged or not the published one: fetch it again"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -25,6 +25,7 @@ LIMITS = {"meta": 2**26, "json": 2**26, "epochs": 2**28, "h5": 2**31, "csv": 2**
 """Largest member of each kind, bytes: many times the largest known. Those of csv files are never held whole."""
 HEADER_LIMIT = 2**20
 """Largest header of a tar member, bytes: long names are short texts."""
+DAMAGE: tuple[type[Exception], ...] = (EOFError, OSError, *INFLATE_ERRORS)
 _STEP = 2**20
 
 
@@ -195,7 +196,7 @@ def _from_directory(path: Path) -> Iterator[MemberStream]:
 class _Forward:
     """Contents of a compressed file, read onwards only: looking for the next member, `tarfile` never seeks back."""
 
-    def __init__(self, file: gzip.GzipFile, path: Path) -> None:
+    def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file, self._path = file, path
         self.position = 0
         self.last = b""
@@ -230,7 +231,7 @@ class _Forward:
     def next_bytes(self, size: int) -> bytes:
         try:
             data = self._file.read(size)
-        except (EOFError, OSError, zlib.error) as error:
+        except DAMAGE as error:
             raise RawFormatError(
                 "A recording is cut short" if isinstance(error, EOFError) else "A recording cannot be decompressed",
                 path=self._path,
@@ -259,7 +260,7 @@ def _from_archive(path: Path) -> Iterator[MemberStream]:
                 "A file is not a gzip archive", path=path, found=found, expected="a .tgz archive", mend=REPAIR
             )
         raw.seek(0)
-        with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+        with open_gzip(raw) as file:
             yield from _walk_tar(path, _Forward(file, path))
 
 
