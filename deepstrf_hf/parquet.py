@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +58,9 @@ def _encodings(schema: pa.Schema) -> tuple[list[str], dict[str, str]]:
 
 
 class ShardWriter:
-    """Writes one table of one part as a run of Parquet files, in memory bounded by one row group.
+    """Writes one table of one part as a run of Parquet files, in memory bounded by two row groups.
+
+    A row group is encoded in a thread of its own, while the next one is gathered: encoding leaves Python's lock.
 
     Parameters
     ----------
@@ -78,6 +81,8 @@ class ShardWriter:
         self._pending_bytes = 0
         self._writer: pq.ParquetWriter | None = None
         self._sink: pa.NativeFile | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._encoding: Future[None] | None = None
         self.paths: list[Path] = []
         self.rows: list[int] = []
         self.unfolded_bytes = 0
@@ -88,9 +93,13 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._flush()
-        self._close()
+        try:
+            if kind is None:
+                self._flush()
+                self._wait()
+        finally:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+            self._close()
 
     def write(self, table: pa.Table) -> None:
         """Add rows that belong together (all of one stimulus, or one stimulus's share of them)."""
@@ -108,10 +117,20 @@ class ShardWriter:
     def _flush(self) -> None:
         if not self._pending:
             return
-        if self._writer is None:
-            self._open()
         assembled = pa.concat_tables(self._pending)
         self._pending, self._pending_bytes = [], 0
+        self._wait()
+        self._encoding = self._thread.submit(self._encode, assembled)
+
+    def _wait(self) -> None:
+        """Wait for the row group that is being written; an error in writing it is raised here."""
+        if self._encoding is not None:
+            encoding, self._encoding = self._encoding, None
+            encoding.result()
+
+    def _encode(self, assembled: pa.Table) -> None:
+        if self._writer is None:
+            self._open()
         self._writer.write_table(assembled, row_group_size=len(assembled))  # type: ignore[union-attr]
         self.rows[-1] += len(assembled)
         if self._sink.tell() >= SHARD_BYTES:  # type: ignore[union-attr]
