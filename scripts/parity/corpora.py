@@ -17,7 +17,7 @@ from typing import Any
 from scripts.parity.corpus_bench import measure_all
 from scripts.parity.corpus_declaration import CorpusParity, RawFolder, Run
 from scripts.parity.corpus_list import CORPORA
-from scripts.parity.corpus_report import differences_seen, markdown
+from scripts.parity.corpus_report import differences_seen, markdown, summary
 from scripts.parity.corpus_snapshot import AmbiguousNameError, load
 from scripts.parity.corpus_verdicts import OURS_RAISED, PEER_RAISED, RunVerdict, judge, not_seen
 from scripts.parity.environment import ParityError, run_in_peer
@@ -65,6 +65,7 @@ def compare(chosen: argparse.Namespace) -> int:
         verdicts = [verdict for corpus in corpora for verdict in compare_corpus(corpus, chosen.seeds, python, scratch)]
     print(markdown(verdicts))
     print(f"\n{differences_seen(verdicts)}")
+    print(f"\n{summary(verdicts)}")
     unseen = {corpus.name: not_seen(corpus, verdicts) for corpus in corpora}
     for name, differences in unseen.items():
         for difference in differences:

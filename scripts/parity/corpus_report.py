@@ -31,6 +31,33 @@ def markdown(verdicts: Sequence[RunVerdict]) -> str:
     return "\n".join([*lines, "", f"{len(verdicts)} comparisons: {total or 'none'}."])
 
 
+def summary(verdicts: Iterable[RunVerdict]) -> str:
+    """Return one line for each corpus: what was compared, and the largest difference that is left."""
+    of: dict[str, list[RunVerdict]] = {}
+    for verdict in verdicts:
+        of.setdefault(verdict.corpus, []).append(verdict)
+    head = ["corpus", "trees", "comparisons", "as stated", "pairs", "trials", "spectrograms or waveforms", "responses"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for corpus, mine in of.items():
+        totals = [verdict.ours for verdict in mine if verdict.ours is not None]
+        lines.append(
+            _row(
+                [
+                    corpus,
+                    str(len({verdict.seed for verdict in mine})),
+                    str(len(mine)),
+                    str(sum(verdict.as_stated for verdict in mine)),
+                    *(f"{sum(getattr(total, name) for total in totals):,}" for name in ("pairs", "trials")),
+                    *(
+                        f"{max((verdict.largest.get(kind, 0.0) for verdict in mine), default=0.0):.1e}"
+                        for kind in ("stimuli", "responses")
+                    ),
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
 def differences_seen(verdicts: Iterable[RunVerdict]) -> str:
     """Return what each deliberate difference changed, over all seeds and ways to load, as a table."""
     changed: dict[tuple[str, str], Counter[str]] = {}

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.parity.corpora import exit_code
 from scripts.parity.corpus_declaration import CorpusParity, RawFolder, Run
-from scripts.parity.corpus_report import differences_seen, documented, markdown
+from scripts.parity.corpus_report import differences_seen, documented, markdown, summary
 from scripts.parity.corpus_snapshot import Snapshot
 from scripts.parity.corpus_verdicts import (
     DELIBERATE,
@@ -180,6 +180,10 @@ def test_the_table_says_how_much_what_differs_and_why() -> None:
     assert "made-up, seed 4, counts: TypeError: a | b" in lines
     assert lines[-1] == "3 comparisons: 1 deliberate, 1 different, 1 deepSTRF raised."
     assert "| made-up | on-purpose | values of responses (2) |" in differences_seen([deliberate, different, raised])
+    left = replace(deliberate, largest={"stimuli": 0.25, "responses": 3e-7})
+    one_line = summary([left, different, raised]).splitlines()[-1]
+    trials = 2 * 30  # of the two comparisons for which there is something
+    assert one_line == f"| made-up | 2 | 3 | 1 | 20 | {trials} | 2.5e-01 | 3.0e-07 |"
 
 
 def test_totals_that_differ_are_both_told() -> None:
