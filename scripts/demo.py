@@ -137,7 +137,7 @@ def main() -> None:
     with step("Reading them with nothing but `datasets`"):
         read_with_datasets(built, out / "cache")
     with step("Opening them as a (stimulus, neuron) grid"):
-        grid = deepstrf_hf.load(built, "a1", preprocessing=None)
+        grid = deepstrf_hf.load(built, "a1", preprocessing=None, cache=out / "cache" / "grids")
         console.print(f"  {grid}")
         batch = deepstrf_hf.neural_collate([grid[index] for index in range(2)])
         shapes = ", ".join(f"{name} {tuple(batch[name].shape)}" for name in ("stims", "responses", "valid_mask"))
@@ -145,7 +145,7 @@ def main() -> None:
     with step(f"Fitting a ridge STRF of {N_LAGS} lags to every unit"):
         fitted = fit(grid)
         summary = print_scores(grid, fitted[1], "spike counts")
-        smoothed = fit(deepstrf_hf.load(built, "a1", preprocessing="published"))
+        smoothed = fit(deepstrf_hf.load(built, "a1", cache=out / "cache" / "grids"))
         summary |= print_scores(grid, smoothed[1], "published 21 ms smoothing")
     title = "NS1: receptive fields by ridge regression" if chosen.data else "Synthetic NS1: receptive fields by ridge"
     figure = draw(grid, fitted, out / "strf.png", title)

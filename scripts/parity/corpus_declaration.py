@@ -107,7 +107,7 @@ class RawFolder:
         import deepstrf_hf
 
         out, config = self.built(run, **parameters)
-        dataset = deepstrf_hf.load(out, config, stimulus=run.stimulus, preprocessing=run.preprocessing)
+        dataset = deepstrf_hf.load(out, config, stimulus=run.stimulus, preprocessing=run.preprocessing, cache=False)
         corpus = self.corpus
         return snapshot_of(dataset, corpus.neuron_name, corpus.stimulus_name, corpus.vocabulary)
 
