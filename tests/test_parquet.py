@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -5,7 +7,7 @@ import pytest
 
 from deepstrf_hf import parquet
 from deepstrf_hf.errors import TableFormatError
-from deepstrf_hf.parquet import ShardWriter, as_numpy, read_provenance, row_groups
+from deepstrf_hf.parquet import ShardWriter, as_numpy, read_provenance, row_groups, row_groups_ahead
 
 BANDS, BINS = 32, 500
 
@@ -154,3 +156,21 @@ def test_numbers_without_nulls_as_numpy():
     assert as_numpy(column).tolist() == [1, 2, 3]
     assert as_numpy(pa.array([1.5, float("nan")], pa.float32())).dtype == np.float32
     assert as_numpy(pa.array([1, 2, 3, 4], pa.uint8()).slice(1, 2)).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_row_groups_ahead_are_the_row_groups(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr("deepstrf_hf.parquet.ROW_GROUP_TARGET_BYTES", 1)
+    monkeypatch.setattr("deepstrf_hf.parquet.SHARD_BYTES", 1000)
+    writer = write(tmp_path, [stimulus_rows(f"s{index}", 2, index) for index in range(7)])
+    assert len(writer.paths) > 1
+    columns = ["stim_id", "spectrogram"]
+    expected = list(row_groups(writer.paths, columns))
+    assert list(row_groups_ahead(writer.paths, columns, workers)) == expected
+    first = next(row_groups_ahead(writer.paths, columns, workers))  # and the rest is let go of
+    assert first == expected[0]
+    with pytest.raises(TableFormatError, match="lacks columns"):
+        next(row_groups_ahead(writer.paths, ["no such column"], workers))
+    os.truncate(writer.paths[-1], 50)
+    with pytest.raises(TableFormatError, match="Not a readable Parquet file"):
+        list(row_groups_ahead(writer.paths, columns, workers))

@@ -19,7 +19,7 @@ from deepstrf_hf.grid.spectrograms import matrix_of
 from deepstrf_hf.grid.steps import StimulusPreprocessing, columns_needed, steps_for_stimuli
 from deepstrf_hf.grid.stimuli import PackedStimuli
 from deepstrf_hf.names import AUDIO_ONSET
-from deepstrf_hf.parquet import column_names, row_groups
+from deepstrf_hf.parquet import column_names, row_groups, row_groups_ahead
 from deepstrf_hf.preprocessing import Step, is_declarable, steps_to_json
 
 WAVEFORM_COLUMNS = ("stim_id", "audio", "stim_sample_rate_hz", AUDIO_ONSET)
@@ -113,7 +113,7 @@ def _spectrograms(
     files: Sequence[Path], wanted: NDArray[np.bool_], preprocessing: StimulusPreprocessing
 ) -> Iterator[NDArray[np.float32]]:
     place = 0
-    for table in row_groups(files, ["stim_id", "spectrogram"]):
+    for table in row_groups_ahead(files, ["stim_id", "spectrogram"]):
         names, column = table.column("stim_id"), table.column("spectrogram").combine_chunks()
         for row, name in enumerate(names.to_pylist()):
             if wanted[place]:
