@@ -86,6 +86,8 @@ class PartResult:
         Files by (table, split).
     stimuli : Path
         Arrow file with one record batch per stimulus.
+    stim_ids : list of str
+        The stimuli in it, in order.
     neurons : NeuronTally
         Neurons and their quality sums.
     log : BuildLog
@@ -94,6 +96,7 @@ class PartResult:
 
     shards: dict[tuple[str, str], Shards]
     stimuli: Path
+    stim_ids: list[str]
     neurons: NeuronTally
     log: BuildLog
 
@@ -128,7 +131,7 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
     """
     builder, log = job.builder, BuildLog(job.config.on_error)
     encoder = builder.encoder(job.config)
-    neurons = NeuronTally()
+    neurons, stim_ids = NeuronTally(), list[str]()
     stimuli_path = job.staging / ".stimuli" / f"{job.config_name}-{job.number:05d}.arrow"
     stimuli_path.parent.mkdir(parents=True, exist_ok=True)
     writers: dict[tuple[str, str], ShardWriter] = {}
@@ -151,10 +154,11 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
             # Heard in the other split too, or in a part before: one object is one stimulus.
             if _first_of(block[0].stimulus, job):
                 stimuli.write_batch(encoder.stimulus_row(block[0].stimulus).to_batches()[0])
+                stim_ids.append(block[0].stimulus.stim_id)
             if advance is not None and block[0].stimulus is not last:
                 advance(1)
             last = block[0].stimulus
     shards: dict[tuple[str, str], Shards] = {}
     for key, writer in writers.items():
         shards.setdefault(key, Shards()).extend(writer)
-    return PartResult(shards, stimuli_path, neurons, log)
+    return PartResult(shards, stimuli_path, stim_ids, neurons, log)

@@ -17,13 +17,14 @@ from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.build_part import PartJob, PartResult, Shards, build_part
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.card import write_card
+from deepstrf_hf.card_assets import remove_pictures
 from deepstrf_hf.config import CorpusConfig, with_parameters
 from deepstrf_hf.errors import BuilderContractError, MissingRawFileError, OutputDirectoryError, ParameterError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.parquet import ShardWriter
 from deepstrf_hf.preprocessing import steps_to_json
 from deepstrf_hf.progress import progress_bar
-from deepstrf_hf.raw_tree import RawTree, sha256_of_list
+from deepstrf_hf.raw_tree import RawTree, sha256_of, sha256_of_list
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport, CohortReport, SplitFiles
 from deepstrf_hf.staging import OutputDirectory
@@ -123,6 +124,7 @@ def build(
             report.cohorts[name] = _build_cohort(builder, config, name, raw, output.staging, waveform, num_proc)
         report.cohorts = {name: report.cohorts[name] for name in sorted(report.cohorts)}
         output.carry_over([name + suffix for name in wanted for suffix in SUFFIX.values()])
+        remove_pictures(output.staging, output.path)  # of the data before
         report.write(output.staging)
         write_card(builder.CORPUS, report, output.staging)
         output.commit()
@@ -180,7 +182,7 @@ def _build_cohort(
     for result in _run(jobs, num_proc, cohort.counts.get("stimuli"), f"building {builder.CORPUS.name}/{name}"):
         log.merge(result.log)
         neurons.merge(result.neurons)
-        stimulus_files.append(result.stimuli)
+        stimulus_files.append((result.stimuli, result.stim_ids))
         for key, files in result.shards.items():
             shards.setdefault(key, Shards()).extend(files)
     if not neurons.neurons:
@@ -290,7 +292,7 @@ def _run(jobs: Sequence[PartJob], num_proc: int, stimuli: int | None, descriptio
 
 
 def _write_stimuli(
-    files: Sequence[Path],
+    parts: Sequence[tuple[Path, Sequence[str]]],
     encoder: RowEncoder,
     directory: Path,
     provenance: Mapping[str, Any],
@@ -303,14 +305,15 @@ def _write_stimuli(
     BuilderContractError
         Two parts have different stimuli under one ``stim_id``.
     """
+    files = [file for file, _ in parts]
     readers = [pa.ipc.open_file(pa.OSFile(str(file))) for file in files]  # a mapping counts as memory, and grows
     places: dict[str, tuple[int, int]] = {}
-    for number, reader in enumerate(readers):
-        for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
-            stim_id = batch.column("stim_id")[0].as_py()
+    for number, (_, stim_ids) in enumerate(parts):
+        for index, stim_id in enumerate(stim_ids):
             known = places.setdefault(stim_id, (number, index))
-            if known != (number, index) and not readers[known[0]].get_batch(known[1]).equals(batch):
+            if known == (number, index):
+                continue
+            if not readers[known[0]].get_batch(known[1]).equals(readers[number].get_batch(index)):
                 raise BuilderContractError(f"Two different stimuli are called {stim_id}", field="stim_id")
     with ShardWriter(directory, "train", encoder.schemas["stimuli"], {**provenance, "table": "stimuli"}) as writer:
         for stim_id in sorted(places):
@@ -336,4 +339,5 @@ def _name_shards(files: Shards, split: str, staging: Path) -> SplitFiles:
         rows=sum(files.rows),
         bytes=sum(path.stat().st_size for path in names),
         unfolded_bytes=files.unfolded_bytes,
+        sha256={path.relative_to(staging).as_posix(): sha256_of(path) for path in names},
     )

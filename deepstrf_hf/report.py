@@ -26,12 +26,15 @@ class SplitFiles:
         Size on disk.
     unfolded_bytes : int
         Size in memory or in the cache of ``datasets``.
+    sha256 : dict of str to str
+        SHA-256 of each file, by its path; empty in reports that were written before these were kept.
     """
 
     files: list[str]
     rows: int
     bytes: int
     unfolded_bytes: int
+    sha256: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
