@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from deepstrf_hf.names import CARD_NAME
 from deepstrf_hf.report import BuildReport, CohortReport
 from deepstrf_hf.tables import table_features
 
+COLUMN_HEADER = ("column", "type", "unit", "meaning", "in")
 WHERE = "# the repository or directory that this card lies in\n"
 TABLE_MEANING = {
     "rows": "one row per (stimulus, neuron)",
@@ -78,18 +80,25 @@ def card_data(corpus: Corpus, report: BuildReport) -> DatasetCardData:
                 dataset_size=sum(files.unfolded_bytes for files in splits.values()),
                 config_name=config,
             )
-    data: Any = DatasetCardData(
-        pretty_name=corpus.title,
-        license=corpus.licence.hub_identifier,
-        license_name=None if corpus.licence.hub_identifier != "other" else corpus.licence.name,
-        license_link=None if corpus.licence.hub_identifier != "other" else corpus.licence.url,
-        task_categories=["other"],
-        size_categories=[_size_category(rows)],
-        tags=["neuroscience", "auditory", "electrophysiology", "encoding-models", "deepstrf", corpus.species],
-    )
+    data: Any = DatasetCardData(**common_fields(corpus), size_categories=[_size_category(rows)])
     infos.to_dataset_card_data(data)
     data.configs = configs
     return data
+
+
+def common_fields(corpus: Corpus) -> dict[str, Any]:
+    """Return the fields of a metadata block that follow from the declaration alone."""
+    licence = corpus.licence
+    unlisted = licence.hub_identifier == "other"
+    return {
+        "pretty_name": corpus.title,
+        "license": licence.hub_identifier,
+        # The Hub wants an identifier here, such as my-licence-1.0.
+        "license_name": re.sub(r"[^a-z0-9.]+", "-", licence.name.lower()).strip("-.") if unlisted else None,
+        "license_link": licence.url if unlisted else None,
+        "task_categories": ["other"],
+        "tags": ["neuroscience", "auditory", "electrophysiology", "encoding-models", "deepstrf", corpus.species],
+    }
 
 
 def card_body(corpus: Corpus, report: BuildReport) -> str:
@@ -98,17 +107,14 @@ def card_body(corpus: Corpus, report: BuildReport) -> str:
     sections = [
         f"# {corpus.title}",
         _first_lines(corpus, report, first),
-        _prose(corpus),
+        prose(corpus),
         _configurations(report),
         "## Counts\n\n" + "\n\n".join(_counts(name, entry) for name, entry in report.cohorts.items()),
         _columns(corpus, report, first),
         "## How the numbers were made\n\n"
         + "\n\n".join(_processing(corpus, name, entry) for name, entry in report.cohorts.items()),
-        _licence(corpus),
-        f"## How to cite\n\n```bibtex\n{corpus.citation}\n```\n\n"
-        + "DOIs: "
-        + ", ".join(f"<https://doi.org/{doi}>" for doi in corpus.dois)
-        + ".",
+        licence_section(corpus),
+        citation_section(corpus),
         _provenance(corpus, report),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -140,8 +146,9 @@ def _first_lines(corpus: Corpus, report: BuildReport, first: str) -> str:
         f'import deepstrf_hf\n\ngrid = deepstrf_hf.load("{repository}", "{first}")\n```'
     )
     lines.append(
-        'Row groups hold whole stimuli: `columns=[...]` and `filters=[(column, "==", value)]` read and fetch only what '
-        'is asked for. Filters need `verification_mode="no_checks"`, or `streaming=True`.'
+        'Row groups hold whole stimuli: `columns=[...]` and `filters=[(column, "==", value)]` read only what is asked '
+        "for, and with `streaming=True` fetch little else (without it, files are fetched whole). Filters need "
+        '`verification_mode="no_checks"`, or `streaming=True`.'
     )
     lines.append(
         "To read columns without audio on a machine without torchcodec, leave them encoded: "
@@ -150,7 +157,8 @@ def _first_lines(corpus: Corpus, report: BuildReport, first: str) -> str:
     return "\n\n".join(lines)
 
 
-def _prose(corpus: Corpus) -> str:
+def prose(corpus: Corpus) -> str:
+    """Return what the corpus says of itself: its ``card.md``."""
     resource = importlib.resources.files("builders") / corpus.name / "card.md"
     return resource.read_text(encoding="utf-8").strip() if resource.is_file() else ""
 
@@ -167,7 +175,7 @@ def _configurations(report: BuildReport) -> str:
         for entry in report.cohorts.values()
         for config, splits in entry.configs.items()
     ]
-    return "## Configurations\n\n" + _table(("configuration", "content", "rows", "on disk", "unfolded"), rows)
+    return "## Configurations\n\n" + markdown_table(("configuration", "content", "rows", "on disk", "unfolded"), rows)
 
 
 def _counts(name: str, entry: CohortReport) -> str:
@@ -176,13 +184,13 @@ def _counts(name: str, entry: CohortReport) -> str:
         published = entry.published.get(count)
         verdict = "" if published is None else "equal" if published == found else "**differs**"
         rows.append((count.replace("_", " "), f"{found:,}", "" if published is None else f"{published:,}", verdict))
-    text = f"### {name}\n\n" + _table(("count", "here", "published", ""), rows)
+    text = f"### {name}\n\n" + markdown_table(("count", "here", "published", ""), rows)
     left_out = [
         *((kind, reason, f"{amount:,}") for kind, reason, amount in entry.amounts),
         *grouped_left_out(entry),
     ]
     if left_out:
-        text += "\n\nLeft out:\n\n" + _table(("what", "why", "how many, or which"), left_out)
+        text += "\n\nLeft out:\n\n" + markdown_table(("what", "why", "how many, or which"), left_out)
     if entry.notes:
         text += "\n\n" + "\n".join(f"- {note}" for note in entry.notes)
     return text
@@ -202,17 +210,35 @@ def grouped_left_out(entry: CohortReport, names_shown: int = 3) -> list[tuple[st
 def _columns(corpus: Corpus, report: BuildReport, first: str) -> str:
     entry = report.cohorts[first]
     cohort = corpus.cohort(entry.cohort)
+    rows = column_rows(corpus, cohort, entry.tables, entry.stimulus)
+    return "## Columns\n\n" + markdown_table(COLUMN_HEADER, rows)
+
+
+def column_rows(
+    corpus: Corpus, cohort: Cohort, tables_of: Mapping[str, str], stimulus: str
+) -> list[tuple[str, str, str, str, str]]:
+    """Return (column, type, unit, meaning, configurations) of all columns of a cohort.
+
+    Parameters
+    ----------
+    corpus, cohort : Corpus, Cohort
+        Declarations.
+    tables_of : mapping of str to str
+        Table by configuration name.
+    stimulus : str
+        ``"inline"`` or ``"reference"``.
+    """
     columns: dict[str, Column] = {}
     tables: dict[str, list[str]] = {}
-    for config, table in entry.tables.items():
-        for name, column in table_columns(corpus, cohort, table, entry.stimulus).items():
+    for config, table in tables_of.items():
+        for name, column in table_columns(corpus, cohort, table, stimulus).items():
             columns.setdefault(name, column)
             tables.setdefault(name, []).append(f"`{config}`")
     units = {"response": cohort.response_unit, "spectrogram": cohort.spectrogram_unit}
     features = {
         name: str(feature.dtype)
-        for table in set(entry.tables.values())
-        for name, feature in table_features(corpus, cohort, table, entry.stimulus).items()
+        for table in set(tables_of.values())
+        for name, feature in table_features(corpus, cohort, table, stimulus).items()
         if hasattr(feature, "dtype")
     }
     special = {
@@ -222,7 +248,7 @@ def _columns(corpus: Corpus, report: BuildReport, first: str) -> str:
         "picture": "image",
         **dict.fromkeys(range_columns(cohort), "one float32 per band"),
     }
-    rows = [
+    return [
         (
             f"`{name}`",
             special.get(name) or features[name],
@@ -232,24 +258,11 @@ def _columns(corpus: Corpus, report: BuildReport, first: str) -> str:
         )
         for name, column in columns.items()
     ]
-    return "## Columns\n\n" + _table(("column", "type", "unit", "meaning", "in"), rows)
 
 
 def _processing(corpus: Corpus, name: str, entry: CohortReport) -> str:
     cohort: Cohort = corpus.cohort(entry.cohort)
-    lines = [
-        f"### {name}",
-        f"Stored responses: {cohort.response_unit}; stored spectrograms: {cohort.spectrogram_unit}. "
-        "`load_dataset` gives them as they are.",
-    ]
-    for steps, how in (
-        (cohort.preprocessing, "Published preprocessing, applied by `deepstrf_hf.load` unless `preprocessing=None`"),
-        (cohort.deepstrf_preprocessing, 'With `preprocessing="deepstrf"`, what deepSTRF 0.1.0 hands out'),
-    ):
-        if steps and (how.startswith("Published") or steps != cohort.preprocessing):
-            lines.append(f"{how}:\n\n" + "\n".join(f"- {step.describe()}" for step in steps))
-    if cohort.splits.source:
-        lines.append(f"Splits: {cohort.splits.source}.")
+    lines = [f"### {name}", *processing_lines(cohort)]
     changed = entry.changed_parameters
     lines.append(
         "Parameters: "
@@ -261,7 +274,25 @@ def _processing(corpus: Corpus, name: str, entry: CohortReport) -> str:
     return "\n\n".join(lines)
 
 
-def _licence(corpus: Corpus) -> str:
+def processing_lines(cohort: Cohort) -> list[str]:
+    """Return what is stored for a cohort, what is done to it at load, and where its splits are from."""
+    lines = [
+        f"Stored responses: {cohort.response_unit}; stored spectrograms: {cohort.spectrogram_unit}. "
+        "`load_dataset` gives them as they are.",
+    ]
+    for steps, how in (
+        (cohort.preprocessing, "Published preprocessing, applied by `deepstrf_hf.load` unless `preprocessing=None`"),
+        (cohort.deepstrf_preprocessing, 'With `preprocessing="deepstrf"`, what deepSTRF 0.1.0 hands out'),
+    ):
+        if steps and (how.startswith("Published") or steps != cohort.preprocessing):
+            lines.append(f"{how}:\n\n" + "\n".join(f"- {step.describe()}" for step in steps))
+    if cohort.splits.source:
+        lines.append(f"Splits: {cohort.splits.source}.")
+    return lines
+
+
+def licence_section(corpus: Corpus) -> str:
+    """Return the section on licence and terms."""
     verdict = {
         Redistribution.PERMITTED: "The licence allows the data to be handed on.",
         Redistribution.UNVERIFIED: "Nobody has verified that the data may be handed on.",
@@ -272,7 +303,8 @@ def _licence(corpus: Corpus) -> str:
     return "\n\n".join(["## Licence and terms", *lines])
 
 
-def _provenance(corpus: Corpus, report: BuildReport) -> str:
+def archives_table(corpus: Corpus) -> str:
+    """Return the table of the files that the lab publishes."""
     rows = [
         (
             archive.name,
@@ -284,6 +316,10 @@ def _provenance(corpus: Corpus, report: BuildReport) -> str:
         )
         for archive in corpus.archives
     ]
+    return markdown_table(("file", "address", "size", "checksum", "optional", "what for"), rows)
+
+
+def _provenance(corpus: Corpus, report: BuildReport) -> str:
     commands: dict[str, list[str]] = {}  # cohorts that were built with the same options, by these
     for entry in report.cohorts.values():
         names = commands.setdefault(_options(corpus, entry), [])
@@ -296,7 +332,7 @@ def _provenance(corpus: Corpus, report: BuildReport) -> str:
         f"## Where the data come from\n\nBuilt by deepstrf-hf {report.library_version}, builder version "
         f"{report.corpus_version}, from the files at {corpus.homepage}. The SHA-256 of every raw file used is in "
         "`build_report.json` and in the metadata of each Parquet file.\n\n"
-        + _table(("file", "address", "size", "checksum", "optional", "what for"), rows)
+        + archives_table(corpus)
         + f"\n\nTo build it again:\n\n```bash\npip install deepstrf-hf\n{build}\n```"
     )
 
@@ -310,6 +346,12 @@ def _options(corpus: Corpus, entry: CohortReport) -> str:
     return "".join(options)
 
 
+def citation_section(corpus: Corpus) -> str:
+    """Return the section on how to cite."""
+    dois = ", ".join(f"<https://doi.org/{doi}>" for doi in corpus.dois)
+    return f"## How to cite\n\n```bibtex\n{corpus.citation}\n```\n\nDOIs: {dois}."
+
+
 def parameter_rows(config: type[CorpusConfig]) -> list[tuple[str, str, str, str]]:
     """Return (name, default, unit, meaning) of the parameters of a corpus."""
     return [
@@ -318,7 +360,8 @@ def parameter_rows(config: type[CorpusConfig]) -> list[tuple[str, str, str, str]
     ]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
     return "\n".join(lines)

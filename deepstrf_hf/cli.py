@@ -1,4 +1,4 @@
-"""The command line: ``deepstrf-hf list | info | build | inspect | push``."""
+"""The command line: ``deepstrf-hf list | info | build | inspect | illustrate | verify | push | push-card | cache``."""
 
 from __future__ import annotations
 
@@ -188,14 +188,82 @@ def push(
     private: Annotated[
         bool | None, typer.Option("--private/--public", help="Whether only the owner may read it.")
     ] = None,
+    gated: Annotated[
+        str | None, typer.Option(help="auto or manual: let readers in who agree to the terms, or each by hand.")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch; the main one if not given.")] = None,
     permission: Annotated[str | None, typer.Option(help="Text of the owners' permission to publish.")] = None,
+    replace_tag: Annotated[
+        bool, typer.Option("--replace-tag", help="Move the tag of the version here, even from other data.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
 ) -> None:
-    """Push a built directory to the Hub, in one commit."""
+    """Push a built directory to the Hub, in one commit, and tag it with its version."""
     from deepstrf_hf.hub import push as push_directory
+    from deepstrf_hf.push_table import print_push
 
-    pushed = push_directory(directory, repo_id, private=private, revision=revision, permission=permission)
-    terminal().print(f"{pushed.files} files at {pushed.url}, commit {pushed.commit}", highlight=False)
+    result = push_directory(  # type: ignore[call-overload]  # which overload, the user says
+        directory,
+        repo_id,
+        private=private,
+        gated=gated,
+        revision=revision,
+        permission=permission,
+        replace_tag=replace_tag,
+        dry_run=dry_run,
+    )
+    print_push(result, terminal())
+
+
+@app.command("push-card")
+def push_card(
+    corpus: Annotated[str, typer.Argument(help="Name of the corpus.")],
+    repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub.")],
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="Whether only the owner may read it.")
+    ] = None,
+    replace_data: Annotated[
+        bool, typer.Option("--replace-data", help="Take data of ours that the repository holds out of it.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
+) -> None:
+    """Push the card of a corpus without its data: what it is, where its files are, how to build it."""
+    from deepstrf_hf.hub_card import push_card as push_bare_card
+    from deepstrf_hf.push_table import print_push
+
+    result = push_bare_card(  # type: ignore[call-overload]  # which overload, the user says
+        corpus, repo_id, private=private, replace_data=replace_data, dry_run=dry_run
+    )
+    print_push(result, terminal())
+
+
+@app.command()
+def illustrate(
+    directory: Annotated[Path, typer.Argument(help="What `build` wrote.")],
+) -> None:
+    """Draw a unit, the coverage and the response quality of every cohort into the card of a built directory."""
+    from deepstrf_hf.illustrated_card import illustrate_card
+
+    for picture in illustrate_card(directory):
+        terminal().print(f"{directory / picture.path}", highlight=False, markup=False)
+
+
+@app.command()
+def verify(
+    source: Annotated[str, typer.Argument(help="Built directory or Hub repository.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Verify that a built directory or a Hub repository is whole; exits with 1 if anything is wrong."""
+    from deepstrf_hf.verification import verify as verify_source
+
+    found = verify_source(source, revision=revision)
+    if as_json:
+        terminal().print_json(data=found.to_json())
+    else:
+        found.print(terminal())
+    if not found.whole:
+        raise typer.Exit(1)
 
 
 def main(arguments: list[str] | None = None) -> None:

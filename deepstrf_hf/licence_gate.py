@@ -72,18 +72,47 @@ class LicenceGate:
             )
         return cls(corpus)
 
-    def refusal(self, what: str) -> RedistributionError:
-        """Return the error for something that would make the data public."""
+    def refusal(self, what: str, kind: str = "public") -> RedistributionError:
+        """Return the error for something that would hand the data on, in a public or gated repository."""
         return RedistributionError(
-            f"{self.corpus.name} cannot be pushed to a public repository: {self.restriction}",
+            f"{self.corpus.name} cannot be pushed to a {kind} repository: {self.restriction}",
             field="redistribution",
             found=f"{what}; terms: {self.terms}",
             mend=self.mend,
         )
 
+    def refusal_of(self, private: bool | None, gated: str | None, permission: str | None) -> RedistributionError | None:
+        """Return why a push may not be; None if it may.
+
+        Parameters
+        ----------
+        private : bool or None
+            Whether only the owner may read the repository; None asks for no visibility, which can mean public.
+        gated : str or None
+            The gate asked for.
+        permission : str or None
+            Text of a permission.
+        """
+        if self.opened_by(permission):
+            return None
+        if gated is not None:
+            what = "behind a gate the data are handed on all the same, to everybody who is let in"
+            return self.refusal(what, "gated")
+        return None if private else self.refusal("a push that is not private")
+
     def opened_by(self, permission: str | None) -> bool:
         """Return whether a public repository is allowed, given the text of a permission."""
         return not self.restriction or bool(permission and permission.strip())
+
+    def says(self, permission: str | None) -> str:
+        """Return, in words, what may be done, given the text of a permission."""
+        if not self.restriction:
+            return f"may be public ({self.corpus.licence.name})"
+        if self.opened_by(permission):
+            return (
+                f"may be public by the permission given, which is written into the card; otherwise {self.restriction}"
+            )
+        return f"private only: {self.restriction}"
 
 
 def _holds_audio(directory: Path, report: BuildReport, cohort: str) -> bool:

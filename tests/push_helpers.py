@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from deepstrf_hf import build
 from tests.hub.fixtures import api_for, client, hub  # noqa: F401
+from tests.hub.records import RequestRecord
 from tests.hub.server import LoopbackHub
 from tests.hub.storage import Repository
 from tests.hub_helpers import (
@@ -56,3 +57,8 @@ def add_private(hub: LoopbackHub, files: dict[str, bytes], name: str = REPOSITOR
     repository = hub.add_repository(name, private=True)
     repository.commit(files, title="earlier")
     return repository
+
+
+def writing(records: Iterable[RequestRecord]) -> list[str]:
+    """Return the requests that could change something on the Hub."""
+    return [f"{record.method} {record.path}" for record in records if record.method not in ("GET", "HEAD")]

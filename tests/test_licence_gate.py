@@ -81,6 +81,23 @@ def test_one_cohort_with_sounds_closes_the_gate_for_all(tmp_path: Path) -> None:
     assert gate(directory).opened_by("Jane Doe, 1 May 2024")
 
 
+@pytest.mark.parametrize("private", [None, False, True])
+@pytest.mark.parametrize("gated", [None, "auto", "manual"])
+@pytest.mark.parametrize("permission", [None, " \n", "Jane Doe, 1 May 2024"])
+@pytest.mark.parametrize("sounds", [True, False])
+def test_what_the_gate_lets_through(
+    sounds: bool, private: bool | None, gated: str | None, permission: str | None
+) -> None:
+    """Without free data or a permission only what is private, and behind no gate, goes through."""
+    gate = LicenceGate(LicensedToy.CORPUS, "its terms do not allow the sounds to be handed on" if sounds else "", TERMS)
+    free = not sounds or permission == "Jane Doe, 1 May 2024"
+    refusal = gate.refusal_of(private, gated, permission)
+    assert (refusal is None) == (free or (private is True and gated is None))
+    assert gate.says(permission).startswith("may be public" if free else "private only: its terms do not allow")
+    if refusal is not None:
+        assert ("a gated repository" in str(refusal)) == (gated is not None)
+
+
 def test_the_card_says_what_holds_for_sounds(tmp_path: Path) -> None:
     directory = built(tmp_path, "counts")
     write_card(LicensedToy.CORPUS, BuildReport.read(directory), directory)

@@ -192,7 +192,7 @@ def test_a_commit_pins_the_old_tables(
         from deepstrf_hf import push
 
         first = push(old, repository, private=True)
-        second = push(new, repository, private=True)
+        second = push(new, repository, private=True, replace_tag=True)
         push(old, repository, private=True, revision="next")
         report([first.commit, second.commit])
         """,

@@ -48,8 +48,9 @@ def test_private_push_then_again_then_one_file_changed(
 from huggingface_hub import HfApi
 
 results = []
-for source, message in ((directory, None), (directory, None), (changed, "Neurons written anew")):
-    results.append(pushed(source, repository, private=True, message=message))
+anew = {"message": "Neurons written anew", "replace_tag": True}
+for source, options in ((directory, {}), (directory, {}), (changed, anew)):
+    results.append(pushed(source, repository, private=True, **options))
     HfApi().whoami()
 report(results)
 """,

@@ -58,7 +58,7 @@ def test_stale_files_go_and_foreign_files_stay(
     repository.commit(foreign, title="foreign")
     old = repository.resolve().oid
     hub.requests.clear()
-    assert push_once(client, plain_built, private=True)["error"] is None
+    assert push_once(client, plain_built, private=True, replace_tag=True)["error"] is None
     assert hub_digests(repository) == digests(plain_built) | digests(foreign)
     assert repository.resolve().parent == old, "one commit"
     assert hub_digests(repository, old) == digests(rich) | digests(foreign), "the old commit keeps the old data"
@@ -274,3 +274,26 @@ def test_private_is_not_ignored_where_public_would_be_allowed(outcomes: dict[str
     assert hub_digests(outcome.repository) == {}
     assert outcome.result["error"] in ("RedistributionError", "HubError")
     assert "public" in outcome.result["message"]
+
+
+def test_pictures_of_the_card(hub: LoopbackHub, client: Client, plain_built: Path, tmp_path: Path) -> None:
+    """What the card shows is pushed with it and goes with it; pictures of others, and the data's tag, stay."""
+    directory = Path(shutil.copytree(plain_built, tmp_path / "ns1"))
+    (directory / "assets").mkdir()
+    for name in ("a1-unit.png", "a1 quality.png", "not shown.png"):
+        (directory / "assets" / name).write_bytes(b"\x89PNG " + name.encode())
+    card = directory / "README.md"
+    text = card.read_text()
+    card.write_text(text + "\n![A \\[good\\] unit](assets/a1-unit.png)\n\n![Quality](assets/a1%20quality.png)\n")
+    assert push_once(client, directory, private=True)["error"] is None
+    repository = hub.repositories[REPOSITORY]
+    shown = {"assets/a1-unit.png", "assets/a1 quality.png"}
+    assert set(hub_digests(repository)) == set(digests(plain_built)) | shown
+    repository.commit({"assets/theirs.png": b"by hand"}, title="foreign")
+    assert push_once(client, plain_built, private=True)["error"] is None
+    assert set(hub_digests(repository)) == set(digests(plain_built)) | {"assets/theirs.png"}
+    assert repository.tags == {"v1.0.0": repository.history()[2].oid}, "the same data under another card"
+    (directory / "assets" / "a1-unit.png").unlink()
+    failed = push_once(client, directory, private=True)
+    assert failed["error"] == "TableFormatError"
+    assert "a1-unit.png" in failed["message"]

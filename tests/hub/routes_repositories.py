@@ -12,6 +12,8 @@ from .wire import Request, Response, Router, json_response
 
 router = Router()
 
+GATES = (False, "auto", "manual")
+
 
 def timestamp(date: datetime) -> str:
     """Write a date as the Hub does."""
@@ -94,8 +96,10 @@ def settings(request: Request, repository: str) -> Response:
     """Change visibility and gate."""
     found = require_write(request.user, find(request, repository))
     payload = request.json()
-    found.private = is_private(payload, found.private)
-    found.gated = payload.get("gated", found.gated)
+    gated = payload.get("gated", found.gated)
+    if gated not in GATES:
+        raise HubError(400, f"gated must be one of {GATES}, not {gated!r}")
+    found.private, found.gated = is_private(payload, found.private), gated
     return json_response({"private": found.private, "gated": found.gated})
 
 

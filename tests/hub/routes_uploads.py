@@ -10,6 +10,7 @@ from typing import Any
 
 from .accounts import require_write
 from .attributes import is_ignored, is_lfs
+from .card_rules import check_card
 from .errors import HubError, forbidden
 from .routes_repositories import find
 from .storage import Blob, FileEntry
@@ -20,18 +21,14 @@ router = Router()
 
 @router.add("POST", "/api/validate-yaml")
 def validate_yaml(request: Request) -> Response:
-    """Check the front matter of a card: that there is one, that it ends, that no tab indents it."""
-    lines = str(request.json().get("content", "")).splitlines()
-    if not lines or lines[0].strip() != "---":
-        return json_response({"errors": [], "warnings": [{"message": "empty or missing yaml metadata in repo card"}]})
-    errors = []
-    if "---" not in (line.strip() for line in lines[1:]):
-        errors.append({"message": "the YAML metadata is not closed"})
-    elif any(line.startswith("\t") for line in lines[1 : 1 + [line.strip() for line in lines[1:]].index("---")]):
-        errors.append({"message": "YAML metadata may not be indented with tabs"})
+    """Check the metadata block of a card; a card without one is worth a warning."""
+    errors, warnings = check_card(str(request.json().get("content", "")))
+    fields = {
+        kind: [{"message": text} for text in texts] for kind, texts in (("errors", errors), ("warnings", warnings))
+    }
     if errors:
-        raise HubError(400, "Invalid metadata in README.md", fields={"errors": errors, "warnings": []})
-    return json_response({"errors": [], "warnings": []})
+        raise HubError(400, "Invalid metadata in README.md", fields=fields)
+    return json_response(fields)
 
 
 @router.add("POST", "/api/datasets/{repository}/preupload/{revision}")
