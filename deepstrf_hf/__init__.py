@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from deepstrf_hf.grid.concat import concat_neural_datasets
     from deepstrf_hf.grid.conditions import between
     from deepstrf_hf.grid.dataset import NeuralDataset
+    from deepstrf_hf.grid.interleave import interleave
     from deepstrf_hf.grid.load import load
     from deepstrf_hf.grid.repeats import merge_as_trials
     from deepstrf_hf.grid.sampler import SiteBatchSampler
     from deepstrf_hf.grid.splits import Splits
     from deepstrf_hf.grid.stream import stream
     from deepstrf_hf.hub import push
+    from deepstrf_hf.hub_card import push_card
     from deepstrf_hf.plots import inspect
     from deepstrf_hf.registry import corpus_names, load_builder
     from deepstrf_hf.report import BuildReport
     from deepstrf_hf.responses.tuning import compute_paper_tuning
+    from deepstrf_hf.verification import verify
 
 _HOME = {
     "BuildReport": "report",
@@ -44,14 +47,17 @@ _HOME = {
     "concat_neural_datasets": "grid.concat",
     "corpus_names": "registry",
     "inspect": "plots",
+    "interleave": "grid.interleave",
     "load": "grid.load",
     "load_builder": "registry",
     "merge_as_trials": "grid.repeats",
     "neural_collate": "grid.collate",
     "plot_coverage": "coverage",
     "push": "hub",
+    "push_card": "hub_card",
     "rows": "complete_rows",
     "stream": "grid.stream",
+    "verify": "verification",
 }
 
 __all__ = [
@@ -69,14 +75,17 @@ __all__ = [
     "corpus_names",
     "errors",
     "inspect",
+    "interleave",
     "load",
     "load_builder",
     "merge_as_trials",
     "neural_collate",
     "plot_coverage",
     "push",
+    "push_card",
     "rows",
     "stream",
+    "verify",
 ]
 
 

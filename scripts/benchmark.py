@@ -1,6 +1,7 @@
 """Measure the library, where asked beside deepSTRF 0.1.0 on the same data: time, memory, growth with size.
 
     python scripts/benchmark.py grid [--size full] [--peer-python PEER_ENV/bin/python] [--json FILE] [--plots DIRECTORY]
+    python scripts/benchmark.py hub [--size full] [--built DIRECTORY] [--json FILE]
 
 PEER_ENV is an environment with deepSTRF 0.1.0 (``pip install deepSTRF==0.1.0`` and what it needs). deepSTRF is run,
 never imported here; every job of each library is measured in a process of its own. Prints Markdown.
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where `script
 from scripts.benchmarks.job import JobFailedError
 from scripts.benchmarks.section import Request, environment_of
 
-SECTIONS = {"grid": "scripts.benchmarks.grid"}
+SECTIONS = {"grid": "scripts.benchmarks.grid", "hub": "scripts.benchmarks.hub"}
 """Sections and their modules; each has `DESCRIPTION`, `PARTS` and `run`, as `scripts.benchmarks.section` says."""
 
 
@@ -37,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
         of_section.add_argument("--scratch", type=Path, metavar="DIRECTORY", help="keep made-up corpora there")
         of_section.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
         of_section.add_argument("--plots", type=Path, metavar="DIRECTORY", help="draw the scaling curves there")
+        if hasattr(section, "add_arguments"):
+            section.add_arguments(of_section)
     return whole
 
 
@@ -46,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     section = importlib.import_module(SECTIONS[chosen.section])
     try:
         environment = environment_of(chosen.peer_python)
-        request = Request(chosen.size, tuple(chosen.parts), environment, chosen.scratch)
+        built = getattr(chosen, "built", None)
+        request = Request(chosen.size, tuple(chosen.parts), environment, chosen.scratch, built)
         report = section.run(request)
     except JobFailedError as error:
         raise SystemExit(str(error)) from error

@@ -20,7 +20,7 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
 def test_help_lists_the_commands(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for command in ("list", "info", "build", "inspect", "push"):
+    for command in ("list", "info", "build", "inspect", "illustrate", "verify", "push", "push-card", "cache"):
         assert command in out
 
 

@@ -39,7 +39,7 @@ def test_the_python_of_the_guide_to_the_grid_runs(ns1_built, tmp_path, monkeypat
 
 def test_it_names_every_command_and_corpus():
     text = README.read_text(encoding="utf-8")
-    for command in ("list", "info", "build", "inspect", "push", "cache"):
+    for command in ("list", "info", "build", "inspect", "illustrate", "push", "push-card", "verify", "cache"):
         assert f"deepstrf-hf {command}" in text
     for corpus in deepstrf_hf.corpus_names():
         assert f"| `{corpus}` |" in text

@@ -1,7 +1,7 @@
 """What a section of the benchmark is asked and what it answers.
 
-A section is a module with `DESCRIPTION` (one line), `PARTS` (names of what can be run alone) and
-``run(request: Request) -> Report``.
+A section is a module with `DESCRIPTION` (one line), `PARTS` (names of what can be run alone),
+``run(request: Request) -> Report`` and, where it can be asked more, ``add_arguments(parser)``.
 """
 
 from __future__ import annotations
@@ -56,12 +56,15 @@ class Request:
         Where jobs run.
     scratch : Path or None
         Where made-up corpora are kept for the next run; None: nowhere.
+    built : Path or None
+        A built corpus that is measured in place of a made-up one, where the section asks for one.
     """
 
     size: str
     parts: tuple[str, ...]
     environment: Environment
     scratch: Path | None = None
+    built: Path | None = None
 
     @property
     def is_measurement(self) -> bool:
