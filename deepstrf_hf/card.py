@@ -331,7 +331,7 @@ def _provenance(corpus: Corpus, report: BuildReport) -> str:
     return (
         f"## Where the data come from\n\nBuilt by deepstrf-hf {report.library_version}, builder version "
         f"{report.corpus_version}, from the files at {corpus.homepage}. The SHA-256 of every raw file used is in "
-        "`build_report.json` and in the metadata of each Parquet file.\n\n"
+        "`build_report.json`; the metadata of each Parquet file have one digest of them all.\n\n"
         + archives_table(corpus)
         + f"\n\nTo build it again:\n\n```bash\npip install deepstrf-hf\n{build}\n```"
     )
