@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from huggingface_hub import HfApi
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -87,6 +89,32 @@ def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
         raise HubError(
             f"The Hub refused a file for {repo_id}", found=_message(error.__cause__), mend=_mend(error.__cause__)
         ) from None
+
+
+def unknown_revision(repo_id: str, revision: str | None, token: str | bool | None) -> HubError:
+    """Make the error for a revision that does not exist, with those that do and near matches.
+
+    Parameters
+    ----------
+    repo_id : str
+        Repository.
+    revision : str, optional
+        What was asked for.
+    token : str, bool or None
+        As in ``huggingface_hub``.
+    """
+    problem = f"The repository {repo_id} has no revision {revision!r}"
+    try:
+        there = HfApi(token=token).list_repo_refs(repo_id, repo_type="dataset")
+    except (HfHubHTTPError, HTTPError, ConnectionError):
+        return HubError(problem, mend="see its branches and tags")
+    names = [reference.name for reference in (*there.tags, *there.branches)]
+    near = difflib.get_close_matches(str(revision), names, n=3, cutoff=0.5)
+    return HubError(
+        problem,
+        expected=f"one of: {', '.join(names)}; or a commit",
+        mend=f"did you mean {' or '.join(map(repr, near))}?" if near else "see its branches and tags",
+    )
 
 
 def _unreachable(repo_id: str, error: Exception) -> HubError:

@@ -104,12 +104,18 @@ class Repository:
             )
         import huggingface_hub  # costs a third of a second, and a directory does not need it
 
-        from deepstrf_hf.hub_errors import hub_errors
+        from deepstrf_hf.hub_errors import hub_errors, unknown_revision
+        from deepstrf_hf.hub_retries import with_retries
 
         with hub_errors(str(source), revision=revision):
-            card = huggingface_hub.hf_hub_download(
-                str(source), CARD_NAME, repo_type="dataset", revision=revision, token=token
-            )
+            try:
+                card = with_retries(
+                    lambda: huggingface_hub.hf_hub_download(
+                        str(source), CARD_NAME, repo_type="dataset", revision=revision, token=token
+                    )
+                )
+            except huggingface_hub.errors.RevisionNotFoundError:
+                raise unknown_revision(str(source), revision, token) from None
         # .../snapshots/<commit>/README.md: the commit that a branch or tag meant when the card was read
         commit = Path(card).parent.name
         return cls._from_card(str(source), Path(card), None, commit, token)
@@ -228,13 +234,16 @@ class Repository:
         import huggingface_hub
 
         from deepstrf_hf.hub_errors import hub_errors
+        from deepstrf_hf.hub_retries import with_retries
 
         place: dict[str, Any] = {"repo_type": "dataset", "revision": self.revision, "token": self.token}
         with hub_errors(self.source, revision=self.revision):
-            root = Path(huggingface_hub.snapshot_download(self.source, allow_patterns=list(names), **place))
+            root = with_retries(
+                lambda: Path(huggingface_hub.snapshot_download(self.source, allow_patterns=list(names), **place))
+            )
             for name in names:
                 if not (root / name).is_file():  # a listing that failed is not an error there; asking for the file is
-                    huggingface_hub.hf_hub_download(self.source, name, **place)
+                    with_retries(lambda name=name: huggingface_hub.hf_hub_download(self.source, name, **place))  # type: ignore[misc]
         return [root / name for name in names]
 
     def provenance(self, files: Sequence[Path]) -> dict[str, Any]:
