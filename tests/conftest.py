@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -32,6 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_data() -> Path:
     """Return the directory of real recordings."""
     return Path(str(REAL_DATA))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_of_grids(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep grids that fixtures of modules and of the session open out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DEEPSTRF_CACHE_DIR", str(tmp_path_factory.mktemp("grids_of_fixtures")))
+        yield
 
 
 @pytest.fixture(autouse=True)
