@@ -246,6 +246,32 @@ class Repository:
                     with_retries(lambda name=name: huggingface_hub.hf_hub_download(self.source, name, **place))  # type: ignore[misc]
         return [root / name for name in names]
 
+    def fetch_again(self, path: Path) -> None:
+        """Fetch a file from the Hub although the cache of its client has it; offline it stays as it is.
+
+        Parameters
+        ----------
+        path : Path
+            As `files` gave it.
+
+        Raises
+        ------
+        HubError
+            The Hub refused or could not be reached.
+        """
+        import huggingface_hub
+
+        from deepstrf_hf.hub_errors import hub_errors
+        from deepstrf_hf.hub_retries import with_retries
+
+        if huggingface_hub.constants.HF_HUB_OFFLINE:
+            return
+        snapshot = next(parent for parent in path.parents if parent.name == self.revision)
+        name = path.relative_to(snapshot).as_posix()
+        place: dict[str, Any] = {"repo_type": "dataset", "revision": self.revision, "token": self.token}
+        with hub_errors(self.source, revision=self.revision):
+            with_retries(lambda: huggingface_hub.hf_hub_download(self.source, name, force_download=True, **place))
+
     def provenance(self, files: Sequence[Path]) -> dict[str, Any]:
         """Read what the files say about themselves.
 

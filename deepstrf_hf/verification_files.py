@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from deepstrf_hf.hub_integrity import FETCH_AGAIN
 from deepstrf_hf.names import CARD_NAME, REPORT_NAME
 from deepstrf_hf.raw_tree import sha256_of
 from deepstrf_hf.report import BuildReport, SplitFiles
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.verification_findings import Findings
 from deepstrf_hf.verification_sources import SHA256, Source, git_blob_of
-
-FETCH_AGAIN = "remove the repository from the cache of the Hub's client (`hf cache rm`) and fetch it again"
 
 
 def check_files(repository: Repository, report: BuildReport, source: Source, findings: Findings) -> dict[str, Path]:

@@ -23,8 +23,10 @@ from deepstrf_hf.grid.pair_index import PairIndex
 from deepstrf_hf.grid.responses import read_responses
 from deepstrf_hf.grid.shared import SharedArray
 from deepstrf_hf.grid.storage import PackedGrid
+from deepstrf_hf.hub_integrity import altered_files, refuse_altered
 from deepstrf_hf.names import NEURON_PREFIX, STIMULUS_PREFIX, SUFFIX
 from deepstrf_hf.parquet import as_numpy, column_names, row_groups
+from deepstrf_hf.raw_tree import sha256_of
 from deepstrf_hf.repository import Repository
 
 INDEX_ARRAYS = ("pair_start", "pair_neuron", "pair_offset", "pair_trials", "bins")
@@ -58,22 +60,43 @@ class CohortFiles:
 
     @classmethod
     def find(cls, repository: Repository, config: str, split: str | None, cache: CacheDirectory | None) -> CohortFiles:
-        """List the files, fetching what is on the Hub (errors as in `Repository.files`)."""
+        """List the files, fetching what is on the Hub, and again what is not as the Hub states it.
+
+        Raises
+        ------
+        HubError
+            A file is not what the Hub states; others as in `Repository.files`.
+        """
         main = repository.files(config, split)
         stimuli, neurons = (repository.files(config + SUFFIX[table]) for table in ("stimuli", "neurons"))
-        return cls(repository, config, split, main, stimuli, neurons, cache)
+        files = cls(repository, config, split, main, stimuli, neurons, cache)
+        if repository.directory is None and files.digests:
+            altered = altered_files(files.digests)
+            for path in altered:
+                repository.fetch_again(path)
+            if altered:
+                files = replace(files)  # without the digests from before
+                refuse_altered(files.digests or {})
+        return files
 
     @cached_property
-    def contents(self) -> list[list[str]] | None:
-        """SHA-256 of the files, table by table; None without a cache, or where a file cannot be read."""
-        if self.cache is None:
-            return None
-        tables = [self.main, self.stimuli, self.neurons]
+    def digests(self) -> dict[Path, str] | None:
+        """SHA-256 of the files; None where one cannot be read."""
+        paths = [*self.main, *self.stimuli, *self.neurons]
         try:
-            digests = iter(FileDigests(self.cache.indexes).of([path for table in tables for path in table]))
+            if self.cache is None:
+                return {path: sha256_of(path) for path in paths}
+            return dict(zip(paths, FileDigests(self.cache.indexes).of(paths), strict=True))
         except OSError:  # reading the tables will say what is wrong with them
             return None
-        return [[next(digests) for _ in table] for table in tables]
+
+    @property
+    def contents(self) -> list[list[str]] | None:
+        """SHA-256 of the files, table by table; None without a cache, or where a file cannot be read."""
+        digests = self.digests if self.cache is not None else None
+        if digests is None:
+            return None
+        return [[digests[path] for path in table] for table in (self.main, self.stimuli, self.neurons)]
 
     def without_cache(self) -> CohortFiles:
         """Return the same files without cache."""
