@@ -18,6 +18,7 @@ from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.parquet import ShardWriter
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Stimulus
+from deepstrf_hf.summaries import summary_of_rows
 from deepstrf_hf.tally import NeuronTally
 
 
@@ -148,6 +149,7 @@ def build_part(job: PartJob, advance: Callable[[int], object] | None = None) -> 
                             f"{split}-{job.number:05d}",
                             encoder.schemas[table],
                             {**job.provenance, "table": table},
+                            summary_of_rows,
                         )
                     )
                 writers[table, split].write(encoder.rows(block, table))

@@ -28,6 +28,7 @@ from deepstrf_hf.raw_tree import RawTree, sha256_of, sha256_of_list
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport, CohortReport, SplitFiles
 from deepstrf_hf.staging import OutputDirectory
+from deepstrf_hf.summaries import summary_of_stimuli
 from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.threads import one_thread_each
@@ -315,7 +316,8 @@ def _write_stimuli(
                 continue
             if not readers[known[0]].get_batch(known[1]).equals(readers[number].get_batch(index)):
                 raise BuilderContractError(f"Two different stimuli are called {stim_id}", field="stim_id")
-    with ShardWriter(directory, "train", encoder.schemas["stimuli"], {**provenance, "table": "stimuli"}) as writer:
+    said = {**provenance, "table": "stimuli"}
+    with ShardWriter(directory, "train", encoder.schemas["stimuli"], said, summary_of_stimuli) as writer:
         for stim_id in sorted(places):
             number, index = places[stim_id]
             writer.write(pa.Table.from_batches([readers[number].get_batch(index)]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepstrf_hf.errors import TableFormatError
+from deepstrf_hf.summaries import SUMMARY_KEY, packed
 
 ROW_GROUP_TARGET_BYTES = 4 * 2**20
 """Unfolded size above which a row group is closed; smaller stimuli share one. Writing takes many times the memory."""
@@ -73,11 +74,21 @@ class ShardWriter:
         Of the table.
     metadata : mapping of str to Any
         Provenance, written as JSON into every file.
+    summary_of : callable, optional
+        Returns what the end of a file repeats of a row group (see `deepstrf_hf.summaries`).
     """
 
-    def __init__(self, directory: Path, stem: str, schema: pa.Schema, metadata: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        stem: str,
+        schema: pa.Schema,
+        metadata: Mapping[str, Any],
+        summary_of: Callable[[pa.Table], pa.Table] | None = None,
+    ) -> None:
         self._directory, self._stem, self._schema = directory, stem, schema
         self._metadata = {METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()}
+        self._summary_of, self._summaries = summary_of, list[pa.Table]()
         self._pending: list[pa.Table] = []
         self._pending_bytes = 0
         self._writer: pq.ParquetWriter | None = None
@@ -134,6 +145,8 @@ class ShardWriter:
             self._open()
         self._writer.write_table(assembled, row_group_size=len(assembled))  # type: ignore[union-attr]
         self.rows[-1] += len(assembled)
+        if self._summary_of is not None:
+            self._summaries.append(self._summary_of(assembled))
         if self._sink.tell() >= SHARD_BYTES:  # type: ignore[union-attr]
             self._close()
 
@@ -162,6 +175,9 @@ class ShardWriter:
 
     def _close(self) -> None:
         if self._writer is not None:
+            if self._summaries:
+                self._writer.add_key_value_metadata({SUMMARY_KEY: packed(self._summaries)})
+                self._summaries = []
             self._writer.close()
             self._writer = None
         if self._sink is not None:

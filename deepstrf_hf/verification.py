@@ -23,6 +23,7 @@ from deepstrf_hf.verification_files import check_files
 from deepstrf_hf.verification_findings import BUILD_AGAIN, FAILURE, REMARK, Finding, Findings
 from deepstrf_hf.verification_rows import MainTally, read_main
 from deepstrf_hf.verification_sources import DirectorySource, HubSource, Source
+from deepstrf_hf.verification_summaries import check_summaries
 from deepstrf_hf.verification_tables import CohortToVerify, TableFile
 
 
@@ -214,6 +215,8 @@ def _verify_tables(cohort: CohortToVerify, tables: dict[str, list[TableFile]]) -
     companions = {
         table: read_companion(cohort, table, tables[table]) for table in ("stimuli", "neurons") if table in tables
     }
+    for table in ("rows", "waveform", "stimuli"):
+        check_summaries(table, tables.get(table, ()), cohort.findings)
     stimuli, neurons = companions.get("stimuli"), companions.get("neurons")
     if stimuli is None or neurons is None:
         cohort.findings.remark(

@@ -76,8 +76,9 @@ def requested(records: Iterable[RequestRecord], method: str, part: str = "") -> 
 
 
 def rewrite(path: Path, change: Callable[[pa.Table], pa.Table], **options: Any) -> None:
-    """Change the table in a Parquet file, or only how it is written; its metadata stay."""
-    metadata = {key: value for key, value in pq.read_metadata(path).metadata.items() if key != b"ARROW:schema"}
+    """Change the table in a Parquet file, or only how it is written; what it says about itself stays."""
+    gone = (b"ARROW:schema", b"deepstrf_hf_summary")
+    metadata = {key: value for key, value in pq.read_metadata(path).metadata.items() if key not in gone}
     pq.write_table(change(pq.read_table(path)).replace_schema_metadata(metadata), path, **options)
 
 

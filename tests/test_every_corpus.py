@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,10 @@ from tests.toy import fingerprint
 
 COHORTS = [(name, cohort.name) for name in TREES for cohort in load_builder(name).CORPUS.cohorts]
 BUILT: dict[str, tuple[Path, Path]] = {}
+VIEWER_ROW_GROUP_BYTES, VIEWER_BYTES = 300_000_000, 200_000
+"""What the Hub's viewer reads at most, and answers at most ("TooBigContentError" otherwise)."""
+VIEWER_FEWEST_ROWS, VIEWER_CELL_CHARACTERS = 10, 100
+"""What is left of first rows where they are too large for an answer."""
 
 
 def declaration(name: str) -> Corpus:
@@ -248,6 +253,39 @@ def test_rows_are_self_contained_on_request(name: str, cohort: str, raw_and_buil
     for rows in deepstrf_hf.rows(raw_and_built[1], cohort).values():
         for row in rows:
             assert np.array(row["spectrogram"]).shape[1] == row["n_bins"]
+
+
+@every_build
+def test_the_dataset_viewer_can_show_every_table(name: str, raw_and_built: tuple[Path, Path]) -> None:
+    """What is known of the Hub's viewer: it reads whole row groups, and shows first rows with cells cut short."""
+    for file in BuildReport.read(raw_and_built[1]).files():
+        path = raw_and_built[1] / file
+        footer = pq.read_metadata(path)
+        assert all(
+            sum(footer.row_group(group).column(column).total_uncompressed_size for column in range(footer.num_columns))
+            < VIEWER_ROW_GROUP_BYTES
+            for group in range(footer.num_row_groups)
+        )
+        rows = datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
+        assert len(rows.column_names) < 1000
+        for column, feature in rows.features.items():
+            if isinstance(feature, (datasets.Audio, datasets.Image)):
+                rows = rows.cast_column(column, type(feature)(decode=False))
+        first = [
+            {column: shown(value) for column, value in row.items()}
+            for row in rows.select(range(min(len(rows), VIEWER_FEWEST_ROWS)))
+        ]
+        assert all(json.loads(json.dumps(row)) == row for row in first)
+        said = json.dumps([first, rows.features.to_dict()])
+        assert len(said.encode()) < VIEWER_BYTES, f"{file}: {len(said)} bytes"
+
+
+def shown(value: Any) -> Any:
+    """Return a cell as the viewer shows it: a sound or picture by its address, others as text cut short."""
+    if isinstance(value, dict) and "bytes" in value:
+        return {"src": "https://datasets-server.huggingface.co/assets/" + "x" * 100}
+    text = json.dumps(value)
+    return text[:VIEWER_CELL_CHARACTERS]
 
 
 @every_build

@@ -9,9 +9,7 @@ from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.grid.check import whole_hop
 from deepstrf_hf.grid.description import GridDescription
 from deepstrf_hf.names import BAND_MAX, BAND_MIN
-
-LARGE_COLUMNS = ("spectrogram", "audio", "picture")
-"""Columns of the stimuli table that are not metadata."""
+from deepstrf_hf.summaries import LARGE_COLUMNS
 
 
 def metadata_columns(names: Iterable[str]) -> list[str]:

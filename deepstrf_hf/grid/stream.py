@@ -152,10 +152,8 @@ def _neurons(files: Sequence[TableFile], repository: Repository) -> tuple[list[d
         with OpenTable(file) as table:
             provenance.append(table.provenance())
             repository.agreed_provenance([(str(file), provenance[-1])])  # tables of another version read differently
-            table.prepare(range(table.n_row_groups), table.schema.names)
-            for group in range(table.n_row_groups):
-                rows = table.read(group, table.schema.names).to_pylist()
-                meta += [without_prefix(row, NEURON_PREFIX) for row in rows]
+            for rows in table.row_groups(table.schema.names):
+                meta += [without_prefix(row, NEURON_PREFIX) for row in rows.to_pylist()]
     refuse_twice([entry.get("neuron_id") for entry in meta], "neuron_id", files[0])
     return meta, provenance
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from deepstrf_hf.grid.stream_remote import RangeFile, cached_copy, open_on_hub
 from deepstrf_hf.parquet import provenance_in, require_columns, table_errors
 from deepstrf_hf.repository import Repository
+from deepstrf_hf.summaries import unpacked
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,35 @@ class OpenTable:
         self.require(columns)
         with self.file.errors():
             return self._parquet.read_row_group(group, columns=list(columns), use_threads=False)
+
+    def row_groups(self, columns: Sequence[str]) -> list[pa.Table]:
+        """Read small columns of all row groups; of a file on the Hub, all together from its end if they stand there.
+
+        Raises
+        ------
+        TableFormatError, HubError
+            As in `read`.
+        """
+        groups = range(self.n_row_groups)
+        summary = self.summary()
+        if summary is None or not set(columns) <= set(summary.column_names):
+            self.prepare(groups, columns)
+            return [self.read(group, columns) for group in groups]
+        starts = accumulate(map(self.rows_of, groups), initial=0)
+        chosen = summary.select(list(columns))
+        return [chosen.slice(start, self.rows_of(group)) for group, start in zip(groups, starts, strict=False)]
+
+    def summary(self) -> pa.Table | None:
+        """Return what the end of a file on the Hub says of its rows (see `deepstrf_hf.summaries`); None elsewhere.
+
+        Raises
+        ------
+        TableFormatError
+            It cannot be read.
+        """
+        if self._remote is None:
+            return None
+        return unpacked(self._parquet.metadata.metadata or {}, str(self.file))
 
     def batches(self, group: int, column: str, rows: int) -> Iterator[pa.Array]:
         """Read one column of a row group some rows at a time (errors as in `read`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -142,10 +142,8 @@ def _items(table: OpenTable, stimuli: Mapping[str, int], neurons: Collection[str
     """Return the items of a file, in order."""
     items: list[_Item] = []
     heard: list[bool] = []
-    only = [None if neurons is not None else table.only_value(group, "stim_id") for group in range(table.n_row_groups)]
-    table.prepare([group for group, name in enumerate(only) if name is None], _key_columns(neurons))
-    for group in range(table.n_row_groups):
-        for name, start, stop, is_heard in _runs(table, group, only[group], neurons):
+    for group, runs in enumerate(_runs_of_groups(table, neurons)):
+        for name, start, stop, is_heard in runs:
             if name not in stimuli:
                 raise TableFormatError(
                     "The main table names what its companion table lacks",
@@ -169,21 +167,65 @@ def _items(table: OpenTable, stimuli: Mapping[str, int], neurons: Collection[str
     return [item for item, is_heard in zip(items, heard, strict=True) if is_heard]
 
 
-def _key_columns(neurons: Collection[str] | None) -> list[str]:
-    return ["stim_id"] if neurons is None else ["stim_id", "neuron_id"]
+Run = tuple[str, int, int, bool]
+"""Rows of one stimulus in a row group: ``stim_id``, first row, behind the last, whether one of the neurons heard it."""
+
+
+def _runs_of_groups(table: OpenTable, neurons: Collection[str] | None) -> Iterable[Iterable[Run]]:
+    """Return the stimuli of each row group."""
+    summary = table.summary() if neurons is None else None
+    if summary is not None:
+        return _runs_of_summary(table, summary)
+    columns = ["stim_id"] if neurons is None else ["stim_id", "neuron_id"]
+    groups = range(table.n_row_groups)
+    only = [None if neurons is not None else table.only_value(group, "stim_id") for group in groups]
+    table.prepare([group for group in groups if only[group] is None], columns)
+    return (_runs(table, group, only[group], columns, neurons) for group in groups)
+
+
+def _runs_of_summary(table: OpenTable, summary: pa.Table) -> list[list[Run]]:
+    """Return the stimuli of each row group, from what the end of the file repeats.
+
+    Raises
+    ------
+    TableFormatError
+        It does not fit the row groups.
+    """
+    names, lengths = summary.column("stim_id").to_pylist(), summary.column("rows").to_pylist()
+    runs = iter(zip(names, lengths, strict=True))
+    groups: list[list[Run]] = []
+    for group in range(table.n_row_groups):
+        groups.append([])
+        start = 0
+        while start < table.rows_of(group):
+            name, length = next(runs, ("", 0))
+            if not length:
+                break
+            groups[-1].append((name, start, start + length, True))
+            start += length
+        if start != table.rows_of(group):
+            raise TableFormatError(
+                "The end of a file says something else than its row groups",
+                path=str(table.file),
+                field=f"row group {group}",
+                found=f"{start} rows",
+                expected=f"{table.rows_of(group)} rows",
+                mend="build it again",
+            )
+    return groups
 
 
 def _runs(
-    table: OpenTable, group: int, only: str | None, neurons: Collection[str] | None
-) -> Iterator[tuple[str, int, int, bool]]:
-    """Yield the stimuli of a row group, first row and behind the last, and whether one of the neurons heard them."""
+    table: OpenTable, group: int, only: str | None, columns: Sequence[str], neurons: Collection[str] | None
+) -> Iterator[Run]:
+    """Yield the stimuli of a row group."""
     rows = table.rows_of(group)
     if only is not None:
         yield only, 0, rows, True
         return
     if not rows:
         return
-    keys = table.read(group, _key_columns(neurons))
+    keys = table.read(group, columns)
     codes, names = dictionary_codes(keys.column("stim_id"), table, "stim_id")
     kept = np.ones(rows, bool)
     if neurons is not None:

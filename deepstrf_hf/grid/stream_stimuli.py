@@ -67,11 +67,9 @@ class StimulusTable:
             with OpenTable(file) as table:
                 provenance.append(table.provenance())
                 columns = metadata_columns(table.schema.names)
-                table.prepare(range(table.n_row_groups), columns)
-                for group in range(table.n_row_groups):
-                    rows = table.read(group, columns).to_pylist()
+                for group, rows in enumerate(table.row_groups(columns)):
                     place += [(number, group, row) for row in range(len(rows))]
-                    meta += [without_prefix(row, STIMULUS_PREFIX) for row in rows]
+                    meta += [without_prefix(row, STIMULUS_PREFIX) for row in rows.to_pylist()]
         refuse_twice([entry.get("stim_id") for entry in meta], "stim_id", files[0])
         return cls(tuple(files), np.array(place, np.int32).reshape(-1, 3), meta), provenance
 
@@ -93,8 +91,7 @@ class StimulusTable:
                 columns = columns_needed(steps, table.schema.names)
                 if not columns:
                     return StimulusPreprocessing.of_table(steps, None, str(file))
-                table.prepare(range(table.n_row_groups), columns)
-                tables += [table.read(group, columns) for group in range(table.n_row_groups)]
+                tables += table.row_groups(columns)
         return StimulusPreprocessing.of_table(steps, pa.concat_tables(tables), str(self.files[0]))
 
     def n_bands(self) -> int:

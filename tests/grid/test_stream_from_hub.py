@@ -227,8 +227,8 @@ def test_few_requests(visits: Visits) -> None:
     # Both files are opened twice, for the index and for the items; an item costs two requests, for the columns before
     # and behind the spectrogram.
     assert len(main) <= 2 * 2 + 2 * N_STIMULI
-    # The metadata of each stimulus stand between its picture and the next spectrogram.
-    assert len(requested(records, "GET", "/counts-stimuli/")) <= 3 + 1 + (N_STIMULI + 1) + N_STIMULI
+    # Opened for metadata, bands, preprocessing and items; the metadata of all stimuli stand together in the end.
+    assert len(requested(records, "GET", "/counts-stimuli/")) <= 4 + 1 + N_STIMULI
 
 
 def test_a_resume_fetches_what_is_left(visits: Visits) -> None:
