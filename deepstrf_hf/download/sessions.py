@@ -181,6 +181,14 @@ class HostSession:
         DownloadError
             The request must not, or cannot, be made.
         """
+        self.see_that_it_may_be_asked(url)
+        outcome = self._exchange(url, dict(headers or {}), form)
+        if isinstance(outcome, requests.Response):
+            return Reply(outcome, url)
+        raise outcome
+
+    def see_that_it_may_be_asked(self, url: str) -> None:
+        """Raise `DownloadError` where an address is not https, or no request may be made."""
         if urlsplit(url).scheme != "https":
             raise DownloadError("Only https is used", found=shown(url), mend="give an https address")
         if self._offline or is_offline():
@@ -189,10 +197,6 @@ class HostSession:
                 found=shown(url),
                 mend=f"unset {' and '.join(OFFLINE_VARIABLES)} or ask for online, or put the file in place by hand",
             )
-        outcome = self._exchange(url, dict(headers or {}), form)
-        if isinstance(outcome, requests.Response):
-            return Reply(outcome, url)
-        raise outcome
 
     def accept(self, reply: Reply) -> Reply:
         """Return an answer that is a file, a part of one or 416; raise what any other means (as in `open`)."""

@@ -27,10 +27,16 @@ class Crcns(Host):
     read_timeout_s = COLD_STORAGE_TIMEOUT_S
 
     def session(
-        self, credentials: Credentials | None = None, *, offline: bool = False, retries: Retries | None = None
+        self,
+        credentials: Credentials | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        offline: bool = False,
+        retries: Retries | None = None,
     ) -> HostSession:
         """Make a session that logs in with its first request (see the base)."""
-        return CrcnsSession(credentials, read_timeout_s=self.read_timeout_s, offline=offline, retries=retries)
+        timeout = read_timeout_s or self.read_timeout_s
+        return CrcnsSession(credentials, read_timeout_s=timeout, offline=offline, retries=retries)
 
     def published(self, session: HostSession, archives: Sequence[Archive]) -> Published:
         """Read the list of each data set (see the base).

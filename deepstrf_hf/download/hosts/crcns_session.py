@@ -89,7 +89,6 @@ class CrcnsSession(HostSession):
         self._with_cookies = requests.Session()
         self._login_lock = threading.Lock()
         self._logins = 0
-        self._has_moved_on = True
 
     def close(self) -> None:
         """Close all connections and forget the login."""
@@ -116,6 +115,7 @@ class CrcnsSession(HostSession):
         LoginError
             The user name or password is wrong, or there is none.
         """
+        self.see_that_it_may_be_asked(url)
         path = path_of(url)
         reply = self._newer(path, headers)
         if reply.status in NOT_THERE:

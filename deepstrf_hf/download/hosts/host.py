@@ -40,7 +40,7 @@ class Host:
     login_site : str or None
         Key of `deepstrf_hf.download.credentials.ACCOUNTS`, where a login is needed.
     read_timeout_s : float
-        Longest wait for the next bytes, s.
+        Longest wait for the next bytes, s, where nothing else is asked for.
     """
 
     names: frozenset[str] = frozenset()
@@ -53,7 +53,12 @@ class Host:
         return self.login_site is not None
 
     def session(
-        self, credentials: Credentials | None = None, *, offline: bool = False, retries: Retries | None = None
+        self,
+        credentials: Credentials | None = None,
+        *,
+        read_timeout_s: float | None = None,
+        offline: bool = False,
+        retries: Retries | None = None,
     ) -> HostSession:
         """Make a session; nothing is asked yet.
 
@@ -61,12 +66,14 @@ class Host:
         ----------
         credentials : Credentials, optional
             Of the user, where a login is needed; sent to this host only.
+        read_timeout_s : float, optional
+            Longest wait for the next bytes, s; `Host.read_timeout_s` if not given.
         offline : bool
             Whether every request is refused.
         retries : Retries, optional
             How patient it is.
         """
-        return HostSession(read_timeout_s=self.read_timeout_s, offline=offline, retries=retries)
+        return HostSession(read_timeout_s=read_timeout_s or self.read_timeout_s, offline=offline, retries=retries)
 
     def published(self, session: HostSession, archives: Sequence[Archive]) -> Published:
         """Ask what the host publishes of archives.
