@@ -118,6 +118,18 @@ class HubError(DeepstrfError):
     """The Hub refused, or could not be reached."""
 
 
+class DownloadError(DeepstrfError):
+    """A file that a lab publishes could not be fetched whole and right."""
+
+
+class LoginError(DownloadError):
+    """A host did not take the user name and password, or has none to take."""
+
+
+class RangesNotServedError(DownloadError):
+    """A host only gives whole files, so that parts of one cannot be read from afar."""
+
+
 class MissingDependencyError(DeepstrfError, ImportError):
     """An optional dependency is not installed."""
 

@@ -1,0 +1,1 @@
+"""The hosts that labs publish at, on the loopback: Zenodo, OSF, figshare, DRUM, GitHub, Bitbucket, CRCNS."""
