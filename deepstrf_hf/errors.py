@@ -76,6 +76,14 @@ class RawFormatError(RawDataError):
     """A raw file does not have the layout its corpus is published in."""
 
 
+class ArchiveError(RawDataError):
+    """An archive is damaged, or holds what must not be unpacked."""
+
+
+class DownloadError(DeepstrfError):
+    """A file that a lab publishes could not be fetched whole and right."""
+
+
 class DataDirectoryError(DeepstrfError):
     """The directory given as raw data does not hold the corpus."""
 

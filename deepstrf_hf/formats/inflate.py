@@ -25,15 +25,16 @@ class Inflater(Protocol):
     """What `zlib.decompressobj` returns, as far as it is used here."""
 
     unconsumed_tail: bytes
+    unused_data: bytes
     eof: bool
 
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
         """Return what comes out of compressed bytes, not more than `max_length` of it."""
 
 
-def inflater() -> Inflater:
-    """Return a decompressor of a zlib stream; broken data raise one of ``INFLATE_ERRORS``."""
-    return cast(Inflater, _decompressobj())
+def inflater(*, raw: bool = False) -> Inflater:
+    """Return a decompressor of a zlib stream, or a raw deflate stream; broken data raise one of ``INFLATE_ERRORS``."""
+    return cast(Inflater, _decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS))
 
 
 def open_gzip(file: IO[bytes]) -> IO[bytes]:
