@@ -1,0 +1,1 @@
+"""Fetching what labs publish: which files, from which host, verified, unpacked safely."""
