@@ -116,7 +116,7 @@ class LockFile:
         """
         path = Path(data_dir) / LOCK_NAME
         content = {"version": LOCK_VERSION, **asdict(self)}
-        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         _parse(path, text)
         handle, name = tempfile.mkstemp(prefix=f".{LOCK_NAME}.", dir=path.parent)
         temporary = Path(name)
@@ -138,7 +138,7 @@ def _parse(path: Path, text: str) -> LockFile:
     except (ValueError, RecursionError) as error:
         raise _damage(path, None, error, "JSON") from error
     if not isinstance(content, dict) or content.get("version") != LOCK_VERSION:
-        found = content.get("version") if isinstance(content, dict) else type(content).__name__
+        found = repr(content.get("version")) if isinstance(content, dict) else type(content).__name__
         raise _damage(path, "version", found, str(LOCK_VERSION))
     values = _Values(path, "", content, ("version", "corpus", "archives"))
     archives = values.mapping("archives")
