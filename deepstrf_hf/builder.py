@@ -6,7 +6,7 @@ import heapq
 import itertools
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.columns import refuse_reserved_columns
 from deepstrf_hf.config import CorpusConfig
-from deepstrf_hf.corpus import Cohort, Corpus
+from deepstrf_hf.corpus import Archive, Cohort, Corpus
 from deepstrf_hf.errors import DataDirectoryError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.raw_tree import RawTree
@@ -25,7 +25,7 @@ from deepstrf_hf.stored_values import stored_response
 from deepstrf_hf.tables import RowEncoder
 from deepstrf_hf.tally import NeuronTally
 from deepstrf_hf.walk import stimulus_blocks
-from deepstrf_hf.where import checked_where
+from deepstrf_hf.where import Where, checked_where
 
 logger = logging.getLogger(__name__)
 Example = tuple[str, Mapping[str, Any]]
@@ -107,6 +107,26 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def counts_events(cls, cohort: Cohort, config: Any) -> bool:
         """Return whether stored responses count events, so that their sum is a number of spikes."""
         return cohort.signal_type == "spikes" and cohort.response_dtype.startswith("uint")
+
+    @classmethod
+    def archive_members(cls, archive: Archive, cohorts: Sequence[str], where: Where) -> Callable[[str], bool] | None:
+        """Return which members of an archive a build needs, as far as that can be told before anything is read.
+
+        Parameters
+        ----------
+        archive : Archive
+            One with `remote_members`.
+        cohorts : sequence of str
+            Names of the cohorts that are to be built.
+        where : Where
+            Conditions of the build, as `deepstrf_hf.where.checked_where` returns them.
+
+        Returns
+        -------
+        callable or None
+            Tells of a member's name below `Unpack.into` whether it is needed; None: all are.
+        """
+        return None
 
     @classmethod
     def published_counts(cls, cohort: Cohort, config: Any) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from deepstrf_hf.errors import BuilderContractError, unknown_name
 from deepstrf_hf.preprocessing import Step
+from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Recording, Stimulus
 
 Selection = Callable[..., Sequence[bool]]
@@ -48,13 +49,65 @@ class Licence:
 
 
 @dataclass(frozen=True)
+class Unpack:
+    """What becomes of an archive: a folder of its own in the data directory.
+
+    Parameters
+    ----------
+    into : str
+        Folder below the data directory that the content becomes; no other archive writes there.
+    contains : mapping of str to int or None
+        Number of files by glob pattern below `into`, hidden ones apart, when everything is there; None where nobody
+        has published it: at least one.
+    largest_bytes, most_members : int
+        Caps on what is unpacked, several times what is known of it: an archive that goes beyond is not the lab's.
+    strip : tuple of str
+        Leading folders that are taken off the members' names, as far as a name begins with them.
+    about_bytes : int, optional
+        About how much it is when unpacked, for the free space that a disk must have.
+    of_cohorts : mapping of str to tuple of str
+        Cohorts that alone need the files of a pattern; the others are for all cohorts that need the archive.
+    elsewhere : tuple of str
+        Folders below the raw directory (empty: itself) where the content may lie in a tree that was unpacked by hand.
+    named_by_md5 : str, optional
+        Glob pattern below `into` of files that are named by their own MD5.
+    """
+
+    into: str
+    contains: Mapping[str, int | None]
+    largest_bytes: int
+    most_members: int
+    strip: tuple[str, ...] = ()
+    about_bytes: int | None = None
+    of_cohorts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+    named_by_md5: str | None = None
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """Single files in the folders of a mirror that has neither an archive nor an index of them.
+
+    Parameters
+    ----------
+    folders : tuple of str
+        Addresses of the folders, in the order in which a file is looked for.
+    names : callable
+        ``(raw tree)`` -> names of the files that are wanted; the recordings tell, so they must be there already.
+    """
+
+    folders: tuple[str, ...]
+    names: Callable[[RawTree], Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Archive:
-    """One file that a lab publishes.
+    """One file that a lab publishes, or a set of files.
 
     Parameters
     ----------
     name : str
-        File name in the raw tree.
+        File name, below the data directory where it is kept as it is.
     url : str
         Where it can be fetched.
     size_bytes : int, optional
@@ -65,6 +118,22 @@ class Archive:
         Whether the corpus can be built without it.
     note : str, optional
         What it is needed for.
+    cohorts : tuple of str
+        Cohorts that need it; empty: all.
+    where : mapping of str to str
+        Values of all the neurons or stimuli it holds, by column as in conditions of a build:
+        ``{"neuron.animal_id": "GreBlu9508M"}``.
+    unpack : Unpack, optional
+        None: it stays as it is.
+    remote_members : bool
+        Whether the members of a ZIP archive that are needed are to be read from the server by range, since the whole
+        is huge.
+    waveforms : bool
+        Of an optional one: whether waveforms come from it, and nothing else does.
+    by_default : bool
+        Of an optional one: whether it is fetched unless somebody refuses, since published values come from it.
+    file_set : FileSet, optional
+        Of a set of files: where they are; `name` is the folder below the data directory that holds them.
     """
 
     name: str
@@ -73,6 +142,13 @@ class Archive:
     checksum: str | None = None
     optional: bool = False
     note: str | None = None
+    cohorts: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    unpack: Unpack | None = None
+    remote_members: bool = False
+    waveforms: bool = False
+    by_default: bool = False
+    file_set: FileSet | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +358,8 @@ class Corpus:
     selections : mapping of str to Selection
         Choices of stimuli that only this corpus has: ``dataset.select_<name>(...)`` of its grids. The first line of
         a function's docstring says what it keeps.
+    raw_counts : mapping of str to int
+        Number of files by glob pattern below the raw directory, of those that several archives share.
     """
 
     name: str
@@ -304,6 +382,7 @@ class Corpus:
     download_size: str = ""
     access: str = "open"
     selections: Mapping[str, Selection] = field(default_factory=dict)
+    raw_counts: Mapping[str, int] = field(default_factory=dict)
 
     def cohort(self, name: str) -> Cohort:
         """Return a cohort by name.

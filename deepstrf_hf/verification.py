@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from deepstrf_hf.errors import TableFormatError
 from deepstrf_hf.names import REPORT_NAME
@@ -20,7 +18,15 @@ from deepstrf_hf.verification_companions import read_companion
 from deepstrf_hf.verification_counts import check_cohort, compare_published
 from deepstrf_hf.verification_declared import cohorts_to_verify, published_counts, read_infos
 from deepstrf_hf.verification_files import check_files
-from deepstrf_hf.verification_findings import BUILD_AGAIN, FAILURE, REMARK, Finding, Findings
+from deepstrf_hf.verification_findings import (
+    BUILD_AGAIN,
+    FAILURE,
+    REMARK,
+    Finding,
+    Findings,
+    findings_table,
+    how_many,
+)
 from deepstrf_hf.verification_rows import MainTally, read_main
 from deepstrf_hf.verification_sources import DirectorySource, HubSource, Source
 from deepstrf_hf.verification_summaries import check_summaries
@@ -86,24 +92,15 @@ class Verification:
             Where to print.
         """
         if self.findings:
-            table = Table("", "file", "field", "problem", "found", "expected", "mend")
-            for finding in self.findings:
-                texts = (finding.file, finding.field, finding.problem, finding.found, finding.expected, finding.mend)
-                style = "bold red" if finding.severity == FAILURE else "yellow"
-                table.add_row(Text(finding.severity, style), *(Text(text or "") for text in texts))
-            console.print(table)
+            console.print(findings_table(self.findings))
         for name, counts in self.counts.items():
             counted = ", ".join(f"{number:,} {what}" for what, number in counts.items())
             console.print(f"{name}: {counted}", highlight=False, markup=False)
         console.print(
             f"{self.corpus} {self.corpus_version}: {self.files} files, {self.bytes / 1e6:,.1f} MB; "
-            f"{_number(len(self.failures), FAILURE)}, {_number(len(self.remarks), REMARK)}",
+            f"{how_many(len(self.failures), FAILURE)}, {how_many(len(self.remarks), REMARK)}",
             highlight=False,
         )
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def verify(source: str | Path, *, revision: str | None = None, token: str | bool | None = None) -> Verification:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.table import Table
+from rich.text import Text
 
 from deepstrf_hf.errors import DeepstrfError
 
@@ -87,6 +89,21 @@ class Findings:
             expected=error.expected,
             mend=error.mend or BUILD_AGAIN,
         )
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Return findings as a table for the terminal, in their order."""
+    table = Table("", "file", "field", "problem", "found", "expected", "mend")
+    for finding in findings:
+        texts = (finding.file, finding.field, finding.problem, finding.found, finding.expected, finding.mend)
+        style = "bold red" if finding.severity == FAILURE else "yellow"
+        table.add_row(Text(finding.severity, style), *(Text(text or "") for text in texts))
+    return table
+
+
+def how_many(number: int, what: str) -> str:
+    """Return a number of things in words: ``"1 failure"``, ``"2 failures"``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _shown(value: object) -> str | None:

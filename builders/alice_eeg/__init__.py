@@ -6,23 +6,38 @@ from collections.abc import Iterator, Sequence
 
 from builders.alice_eeg.columns import NEURON_COLUMNS, RECORDING_COLUMNS, STIMULUS_COLUMNS
 from builders.alice_eeg.config import AliceEegConfig
-from builders.alice_eeg.release import STIMULI, WORDS, read_release
+from builders.alice_eeg.release import RECORDING, STIMULI, WORDS, read_release
 from builders.alice_eeg.segments import band_centres
 from builders.alice_eeg.subject import AREA
 from builders.alice_eeg.walk import chosen_subjects, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.compression import LogFloored
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 
 LOGARITHM = LogFloored(1e-8, "add")
+SUBJECTS = "eeg"
+"""Folder of the subjects in each archive."""
 
 
-def _archive(name: str, bitstream: str, md5: str, note: str) -> Archive:
+def _archive(name: str, bitstream: str, md5: str, note: str, unpack: Unpack) -> Archive:
     url = f"https://drum.lib.umd.edu/bitstreams/{bitstream}/download"
-    return Archive(name, url, checksum=f"md5:{md5}", note=note)
+    return Archive(name, url, checksum=f"md5:{md5}", note=note, unpack=unpack)
+
+
+def _recordings(shard: str) -> Unpack:
+    """Return where the subjects of an archive go; nobody has published which of the 33 are in which of the three."""
+    return Unpack(
+        into=shard,
+        strip=(SUBJECTS,),
+        contains={f"S*/S*{RECORDING}": None},
+        about_bytes=1_000_000_000,
+        largest_bytes=10_000_000_000,
+        most_members=1000,
+        elsewhere=(f"{shard}/{SUBJECTS}", SUBJECTS, ""),
+    )
 
 
 class AliceEeg(CorpusBuilder):
@@ -74,26 +89,38 @@ class AliceEeg(CorpusBuilder):
                 "264ca110-f7f4-4fd5-9b00-896102b841ad",
                 "d63d96a6e5080578dbf71320ddbec0a0",
                 "recordings, first part",
+                _recordings("eeg.0"),
             ),
             _archive(
                 "eeg.1.zip",
                 "bef532d8-cf74-4b9d-9b4c-5c1f81610ce9",
                 "bdc65f168db4c0f19bb0fed20eae129b",
                 "recordings, second part",
+                _recordings("eeg.1"),
             ),
             _archive(
                 "eeg.2.zip",
                 "25fc51ae-d1fa-4094-85af-65dd4cf30251",
                 "3fb33ca1c4640c863a71bddd45006815",
                 "recordings, third part",
+                _recordings("eeg.2"),
             ),
             _archive(
                 "stimuli.zip",
                 "df241468-26ee-42df-b27f-3f438cfc5a3f",
                 "4336a47bef7d3e63239c40c0623dc186",
                 "sounds and words; about 2.5 GiB with the recordings",
+                Unpack(
+                    into=STIMULI,
+                    strip=(STIMULI,),
+                    contains={"*.wav": 12, WORDS.removeprefix(f"{STIMULI}/"): 1},
+                    about_bytes=65_000_000,
+                    largest_bytes=1_000_000_000,
+                    most_members=200,
+                ),
             ),
         ),  # fmt: skip
+        raw_counts={f"**/S*{RECORDING}": 33},
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,
         recording_columns=RECORDING_COLUMNS,

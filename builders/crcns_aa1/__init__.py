@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from builders.crcns import HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
+from builders.crcns import ACCESS, HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
 from builders.crcns_aa1.raw import SOUNDS, read_release
 from builders.finch import FinchWalk, finch_cohort
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Corpus
+from deepstrf_hf.corpus import Corpus, Unpack
 from deepstrf_hf.formats.theunissen_corpus import (
     NEURON_COLUMNS,
     RECORDING_COLUMNS,
@@ -15,6 +15,9 @@ from deepstrf_hf.formats.theunissen_corpus import (
     unwrapped,
 )
 from deepstrf_hf.raw_tree import RawTree
+
+WRAPPER = "crcns-aa1"
+"""Folder that the archive wraps everything in, and is unpacked to."""
 
 
 class CrcnsAa1(FinchWalk, CorpusBuilder):
@@ -57,10 +60,26 @@ class CrcnsAa1(FinchWalk, CorpusBuilder):
         ),
         homepage=homepage("aa-1"),
         download_size="17 MB",
-        access="free account of crcns.org",
+        access=ACCESS,
         licence=licence(THEUNISSEN_LAB),
         redistribution=HANDING_ON,
-        archives=(archive("aa-1", "crcns-aa1.zip", "about 17 MB"),),
+        archives=(
+            archive(
+                "aa-1",
+                "crcns-aa1.zip",
+                "about 17 MB",
+                unpack=Unpack(
+                    into=WRAPPER,
+                    strip=(WRAPPER,),
+                    contains={"*_cells/*/*/s*": 5920, f"{SOUNDS}/*/*.wav": 30},
+                    about_bytes=10_317_009,
+                    largest_bytes=200_000_000,
+                    most_members=20_000,
+                    elsewhere=("",),
+                    named_by_md5=f"{SOUNDS}/*/*.wav",
+                ),
+            ),
+        ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,
         recording_columns=RECORDING_COLUMNS,
@@ -85,4 +104,4 @@ class CrcnsAa1(FinchWalk, CorpusBuilder):
     @classmethod
     def open_raw(cls, data_dir: str | None) -> RawTree:
         """Open the raw directory, or the one folder that the archive wraps everything in (errors as in the base)."""
-        return super().open_raw(unwrapped(data_dir, ("crcns-aa1",), cls.LANDMARKS))
+        return super().open_raw(unwrapped(data_dir, (WRAPPER,), cls.LANDMARKS))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from builders.crcns import HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
-from builders.crcns_aa2.raw import CELLS, KNOWN_REGIONS, SOUNDS, read_release
+from builders.crcns import ACCESS, HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
+from builders.crcns_aa2.raw import CELLS, CLASSES, DOCUMENTS, KNOWN_REGIONS, REGIONS, SOUND_TABLE, SOUNDS, read_release
 from builders.finch import FinchWalk, finch_cohort
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Corpus
+from deepstrf_hf.corpus import Corpus, Unpack
 from deepstrf_hf.formats.theunissen_corpus import (
     NEURON_COLUMNS,
     RECORDING_COLUMNS,
@@ -17,6 +17,8 @@ from deepstrf_hf.formats.theunissen_corpus import (
 from deepstrf_hf.raw_tree import RawTree
 
 CELLS_OF_REGION = {"mld": 143, "OV": 59, "L": 29, "L1": 17, "L2a": 53, "L2b": 42, "L3": 48, "CM": 37, "None": 66}
+WRAPPERS = ("crcns", "aa2")
+"""Folders that the archives wrap everything in."""
 SOUNDS_OF_CLASS = {"conspecific": 60, "flatrip": 20, "songrip": 25}
 
 
@@ -56,13 +58,50 @@ class CrcnsAa2(FinchWalk, CorpusBuilder):
         dois=("10.6080/K0JW8BSC", "10.1007/s10827-006-7059-4", "10.1152/jn.00128.2010"),
         homepage=homepage("aa-2"),
         download_size="32 MB",
-        access="free account of crcns.org",
+        access=ACCESS,
         licence=licence(THEUNISSEN_LAB),
         redistribution=HANDING_ON,
         archives=(
-            archive("aa-2", "crcns-aa2-docs.tar.gz", "tables of cells and sounds, 10,020 bytes in 2014"),
-            archive("aa-2", "crcns-aa2-all_cells.tar.gz", "spikes, 17,152,249 bytes in 2014"),
-            archive("aa-2", "crcns-aa2-all_stims.tar.gz", "sounds, 14,413,299 bytes in 2014"),
+            archive(
+                "aa-2",
+                "crcns-aa2-docs.tar.gz",
+                "tables of cells and sounds, and how to credit the data; 10,020 bytes in 2014",
+                unpack=Unpack(
+                    into=DOCUMENTS,
+                    strip=WRAPPERS,
+                    contains={REGIONS: 1, CLASSES: 1, SOUND_TABLE: 1},
+                    largest_bytes=10_000_000,
+                    most_members=100,
+                    elsewhere=("",),
+                ),
+            ),
+            archive(
+                "aa-2",
+                "crcns-aa2-all_cells.tar.gz",
+                "spikes, 17,152,249 bytes in 2014",
+                unpack=Unpack(
+                    into=CELLS,
+                    strip=(*WRAPPERS, CELLS),
+                    contains={"*/*/s*": 37_966},
+                    about_bytes=45_000_000,
+                    largest_bytes=500_000_000,
+                    most_members=100_000,
+                ),
+            ),
+            archive(
+                "aa-2",
+                "crcns-aa2-all_stims.tar.gz",
+                "sounds, 14,413,299 bytes in 2014",
+                unpack=Unpack(
+                    into=SOUNDS,
+                    strip=(*WRAPPERS, SOUNDS),
+                    contains={"*.wav": 145},
+                    about_bytes=17_000_000,
+                    largest_bytes=200_000_000,
+                    most_members=1000,
+                    named_by_md5="*.wav",
+                ),
+            ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,

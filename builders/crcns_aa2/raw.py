@@ -13,10 +13,12 @@ from deepstrf_hf.formats.theunissen_corpus import Cell, Release, heard_in, read_
 from deepstrf_hf.raw_tree import RawTree
 
 CELLS, SOUNDS = "all_cells", "all_stims"
+DOCUMENTS = "docs"
+"""Folder of the tables, where the archive that holds them was unpacked by itself; else they lie beside the cells."""
 REGIONS, CLASSES, SOUND_TABLE = "cell_regions.csv", "cell_stim_classes.csv", "stim_data.csv"
 KNOWN_REGIONS = ("L", "L1", "L2a", "L2b", "L3", "mld", "OV", "CM", "None")
 """Labels of the release; None is a label, "no region known", and stays text."""
-_DOCUMENTS = "crcns-aa2-docs.tar.gz holds it: unpack that beside all_cells"
+_DOCUMENTS_MEND = "crcns-aa2-docs.tar.gz holds it: unpack that beside all_cells"
 _Left = list[tuple[str, str, str]]
 
 
@@ -71,7 +73,7 @@ def _class_of(wav: str, table: Mapping[str, tuple[float, int, int, str]], folder
 
 def _read_regions(raw: RawTree) -> dict[str, str]:
     regions: dict[str, str] = {}
-    path = raw.path(REGIONS, mend=_DOCUMENTS)
+    path = raw.path(_table(raw, REGIONS), mend=_DOCUMENTS_MEND)
     for number, row in _rows(path, range(2, 3), "cell,region"):
         if regions.setdefault(row[0], row[1]) != row[1]:
             raise _line_error(path, number, f"{row[0]} in {regions[row[0]]} and in {row[1]}", "one region per cell")
@@ -80,15 +82,16 @@ def _read_regions(raw: RawTree) -> dict[str, str]:
 
 def _read_classes(raw: RawTree) -> dict[str, tuple[str, ...]]:
     """Read the classes of sounds that each cell heard. The folders say the same: this tells whether all are there."""
-    if not (raw.root / CLASSES).is_file():
+    path = raw.root / _table(raw, CLASSES)
+    if not path.is_file():
         return {}
-    rows = _rows(raw.root / CLASSES, range(2, 100), "cell,class[,class ...]")
+    rows = _rows(path, range(2, 100), "cell,class[,class ...]")
     return {row[0]: tuple(row[1:]) for _, row in rows}
 
 
 def _read_sound_table(raw: RawTree) -> dict[str, tuple[float, int, int, str]]:
     """Read (rate in Hz, bits, samples, class) of each sound."""
-    path = raw.path(SOUND_TABLE, mend=_DOCUMENTS)
+    path = raw.path(_table(raw, SOUND_TABLE), mend=_DOCUMENTS_MEND)
     table: dict[str, tuple[float, int, int, str]] = {}
     for number, row in _rows(path, range(5, 6), "wav,rate,bits,samples,class"):
         try:
@@ -98,6 +101,12 @@ def _read_sound_table(raw: RawTree) -> dict[str, tuple[float, int, int, str]]:
         if table.setdefault(row[0], entry) != entry:
             raise _line_error(path, number, f"{row[0]} twice, with different values", "one row per sound")
     return table
+
+
+def _table(raw: RawTree, name: str) -> str:
+    """Return the name of a table below the raw directory: beside the cells, or in the folder of the documents."""
+    inside = f"{DOCUMENTS}/{name}"
+    return inside if not (raw.root / name).is_file() and (raw.root / inside).is_file() else name
 
 
 def _rows(path: Path, lengths: Sequence[int], layout: str) -> list[tuple[int, list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from builders.crcns import HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
+from builders.crcns import ACCESS, HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
 from builders.crcns_aa4.columns import NEURON_COLUMNS, RECORDING_COLUMNS, STIMULUS_COLUMNS
 from builders.crcns_aa4.config import CrcnsAa4Config
 from builders.crcns_aa4.raw import ANIMALS, unit_files, wav_files
@@ -13,7 +13,7 @@ from builders.crcns_aa4.walk import walk
 from builders.finch import finch_cohort
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Cohort, Corpus
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Unpack
 from deepstrf_hf.features.mel import mel_band_frequencies
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
@@ -22,6 +22,25 @@ from deepstrf_hf.where import keeps
 PUBLISHED_UNITS = dict(zip(ANIMALS, (151, 355, 53, 198, 304, 282), strict=True))
 PUBLISHED_STIMULI = dict(zip(ANIMALS, (130, 130, 137, 73, 131, 129), strict=True))
 """By bird, as the documents state them; the units add up to 1343, where the same documents state 1401."""
+
+CODE = "CRCNSCode"
+
+
+def _bird(animal: str) -> Archive:
+    """Return the archive of a bird: hundreds of MB of unit files, one per unit, and the bird's sounds."""
+    return archive(
+        "aa-4",
+        f"{animal}.tar.gz",
+        "one bird; a sound whose file it lacks is taken from another bird's archive, where that is there",
+        where={"neuron.animal_id": animal, "neuron.sex": animal[-1]},
+        unpack=Unpack(
+            into=animal,
+            strip=(animal,),
+            contains={"*.h5": None, "wavfiles/stim*.wav": None},
+            largest_bytes=50_000_000_000,
+            most_members=20_000,
+        ),
+    )
 
 
 class CrcnsAa4(CorpusBuilder):
@@ -58,12 +77,20 @@ class CrcnsAa4(CorpusBuilder):
         dois=("10.6080/K00C4T06", "10.1111/ejn.12812", "10.1371/journal.pcbi.1006698"),
         homepage=homepage("aa-4"),
         download_size="hundreds of MB per bird",
-        access="free account of crcns.org",
+        access=ACCESS,
         licence=licence(THEUNISSEN_LAB),
         redistribution=HANDING_ON,
         archives=(
-            *(archive("aa-4", f"{animal}.tar.gz", "one bird") for animal in ANIMALS),
-            archive("aa-4", "CRCNSCode.tar.gz", "the lab's example code", optional=True),
+            *(_bird(animal) for animal in ANIMALS),
+            archive(
+                "aa-4",
+                "CRCNSCode.tar.gz",
+                "the lab's example code",
+                optional=True,
+                unpack=Unpack(
+                    into=CODE, strip=(CODE,), contains={"*": None}, largest_bytes=100_000_000, most_members=5000
+                ),
+            ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,

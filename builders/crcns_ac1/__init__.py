@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from builders.crcns import HANDING_ON, archive, homepage, licence
+from builders.crcns import ACCESS, HANDING_ON, archive, homepage, licence
 from builders.crcns_ac1.asari import asari_index
 from builders.crcns_ac1.columns import NEURON_COLUMNS, RECORDING_COLUMNS, STIMULUS_COLUMNS
 from builders.crcns_ac1.config import CrcnsAc1Config
@@ -14,9 +14,30 @@ from builders.crcns_ac1.walk import GroupWalk, SoundGroup, sound_groups
 from builders.crcns_ac1.wehr import wehr_index
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Cohort, Corpus
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Unpack
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
+
+ASARI = ("asari_a1", "asari_mgb")
+"""Cohorts of Asari's recordings."""
+
+
+def _asari(number: int) -> Archive:
+    """Return one of the two archives of Asari's recordings, whose sessions both cohorts share."""
+    results = f"asari-results-{number}"
+    return archive(
+        "ac-1",
+        f"{CORPUS_FOLDER}-{results}.zip",
+        "recordings of asari_a1 and asari_mgb",
+        cohorts=ASARI,
+        unpack=Unpack(
+            into=f"{CORPUS_FOLDER}-{results}",
+            contains={f"{results}/*/*.mat": None},
+            about_bytes=1_500_000_000,
+            largest_bytes=10_000_000_000,
+            most_members=20_000,
+        ),
+    )
 
 
 def _cohort(name: str, description: str, signal_type: str, unit: str, counts: Mapping[str, int]) -> Cohort:
@@ -66,15 +87,35 @@ class CrcnsAc1(CorpusBuilder):
         dois=("10.6080/K0KW5CXR", "10.1523/JNEUROSCI.4445-03.2004", "10.1152/jn.00577.2009"),
         homepage=homepage("ac-1"),
         download_size="1.6 GB",
-        access="free account of crcns.org",
+        access=ACCESS,
         licence=licence("the contributors (H. Asari, M. Wehr, C. Machens, A. Zador)"),
         redistribution=HANDING_ON,
         archives=(
-            archive("ac-1", "crcns-ac1.zip", "all of Wehr, and Asari's stimuli"),
-            *(
-                archive("ac-1", f"crcns-ac1-asari-results-{number}.zip", "asari_a1 and asari_mgb", optional=True)
-                for number in (1, 2)
+            archive(
+                "ac-1",
+                f"{CORPUS_FOLDER}.zip",
+                "all of Wehr, and Asari's stimuli",
+                unpack=Unpack(
+                    into=CORPUS_FOLDER,
+                    strip=(CORPUS_FOLDER,),
+                    contains={
+                        "wehr/Summary.mat": 1,
+                        "wehr/Results/*/*.mat": None,
+                        "wehr/Stimuli/*/*.mat": None,
+                        "asari/Stimuli/class*/*.mat": None,
+                    },
+                    of_cohorts={
+                        "wehr/Summary.mat": ("wehr",),
+                        "wehr/Results/*/*.mat": ("wehr",),
+                        "wehr/Stimuli/*/*.mat": ("wehr",),
+                        "asari/Stimuli/class*/*.mat": ASARI,
+                    },
+                    about_bytes=1_500_000_000,
+                    largest_bytes=10_000_000_000,
+                    most_members=100_000,
+                ),
             ),
+            *(_asari(number) for number in (1, 2)),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from builders.downer2025.columns import NEURON_COLUMNS, STIMULUS_COLUMNS
 from builders.downer2025.config import Downer2025Config
+from builders.downer2025.members import needed_members
 from builders.downer2025.release import SESSIONS, metadata_file, read_release
 from builders.downer2025.stimuli import CLASSES, SPLIT
 from builders.downer2025.walk import walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.compression import LogFloored, StandardizeBands
 from deepstrf_hf.features.kaldi import SMALLEST_ENERGY
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.preprocessing import HanningSmooth
+from deepstrf_hf.where import Where
 
 RECORD_URL = "https://zenodo.org/api/records/16175377"
 INNER_DIRECTORY = "auditory_cortex_data"
@@ -81,7 +83,26 @@ class Downer2025(CorpusBuilder):
         ),
         redistribution=Redistribution.PERMITTED,
         archives=(
-            Archive("auditory_cortex_data.zip", f"{RECORD_URL}/files/auditory_cortex_data.zip/content", note="29 GB"),
+            Archive(
+                f"{INNER_DIRECTORY}.zip",
+                f"{RECORD_URL}/files/{INNER_DIRECTORY}.zip/content",
+                note="29 GB; the sessions and sounds that a build needs are read out of it where the server allows it",
+                remote_members=True,
+                unpack=Unpack(
+                    into=INNER_DIRECTORY,
+                    strip=(INNER_DIRECTORY,),
+                    contains={
+                        "session*_metadata.yml": 1,
+                        f"{SESSIONS}/*/*_MUsp*.mat": 1718,
+                        **{file: 1 for of_class in CLASSES.values() for file in of_class.files},
+                    },
+                    of_cohorts={file: (name,) for name, of_class in CLASSES.items() for file in of_class.files},
+                    about_bytes=29_000_000_000,
+                    largest_bytes=120_000_000_000,
+                    most_members=20_000,
+                    elsewhere=("",),
+                ),
+            ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,
@@ -110,6 +131,11 @@ class Downer2025(CorpusBuilder):
         """Open the raw directory, or the one above it (errors as in the base)."""
         inner = Path(data_dir or "") / INNER_DIRECTORY
         return super().open_raw(str(inner) if data_dir is not None and inner.is_dir() else data_dir)
+
+    @classmethod
+    def archive_members(cls, archive: Archive, cohorts: Sequence[str], where: Where) -> Callable[[str], bool] | None:
+        """Return which sounds and sessions are needed; None for all of them."""
+        return needed_members(cohorts, where)
 
     @classmethod
     def parts(cls, raw: RawTree, cohort: Cohort, config: Downer2025Config) -> Sequence[Part]:

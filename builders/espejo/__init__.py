@@ -7,11 +7,12 @@ from pathlib import Path
 
 from builders.espejo.catalogue import read_catalogue, recording_files
 from builders.espejo.columns import NEURON_COLUMNS, RECORDING_COLUMNS, STIMULUS_COLUMNS
-from builders.espejo.config import NAT, RELEASES, VMN, EspejoConfig
+from builders.espejo.config import NAT, RELEASES, VMN, EspejoConfig, Release
+from builders.espejo.sounds import sound_names
 from builders.espejo.walk import AREA, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, FileSet, Licence, RecordedSplit, Redistribution, Unpack
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 
@@ -23,6 +24,30 @@ SPLIT = RecordedSplit(
     "sounds played more often than the mean of the distinct counts; where all counts are equal, the last fifth of the "
     "names",
 )
+
+SOUND_BANK = "https://bitbucket.org/lbhb/baphy/raw/master/Config/lbhb/SoundObjects/%40NaturalSounds"
+SOUND_FOLDERS = (
+    "sounds_set3", "sounds_set4", "sounds_set2", "sounds_set6", "sounds_set7", "sounds_set8", "sounds", "Sounds_set3",
+)  # fmt: skip
+"""In the order in which deepSTRF 0.1.0 looks for a sound."""
+
+
+def _archive(release: Release, recordings: int, size: int, note: str) -> Archive:
+    folder, _, inner = release.folder.partition("/")
+    return Archive(
+        release.archive,
+        f"{FILES}/{release.archive}/content",
+        note=note,
+        cohorts=(release.cohort,),
+        unpack=Unpack(
+            into=folder,
+            strip=(folder,),
+            contains={f"{inner}/*.tgz": recordings},
+            about_bytes=size,
+            largest_bytes=10 * size,
+            most_members=2000,
+        ),
+    )
 
 
 class Espejo(CorpusBuilder):
@@ -57,14 +82,17 @@ class Espejo(CorpusBuilder):
         ),
         redistribution=Redistribution.UNVERIFIED,
         archives=(
-            Archive(NAT.archive, f"{FILES}/{NAT.archive}/content", note="cohort nat, about 638 MB"),
-            Archive(VMN.archive, f"{FILES}/{VMN.archive}/content", note="cohort vmn, about 25 MB"),
+            _archive(NAT, 35, 638_000_000, "cohort nat, about 638 MB"),
+            _archive(VMN, 103, 25_000_000, "cohort vmn, about 25 MB"),
             Archive(
                 str(NAT.sounds),
-                "https://bitbucket.org/lbhb/baphy/raw/master/Config/lbhb/SoundObjects/%40NaturalSounds",
+                SOUND_BANK,
                 optional=True,
-                note="the sounds of nat, each of them in one of the folders sounds_set3, sounds_set4, sounds_set2, "
-                "sounds_set6, sounds_set7, sounds_set8, sounds, Sounds_set3; for waveforms",
+                waveforms=True,
+                note="the sounds of nat, some 686 single files, each in one of the folders "
+                f"{', '.join(SOUND_FOLDERS)} of a mirror of the lab's sound bank; for waveforms",
+                cohorts=(NAT.cohort,),
+                file_set=FileSet(tuple(f"{SOUND_BANK}/{folder}" for folder in SOUND_FOLDERS), sound_names),
             ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,

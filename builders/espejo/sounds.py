@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from builders.espejo.config import Release
+from builders.espejo.catalogue import read_catalogue
+from builders.espejo.config import NAT, Release
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.errors import RawDataError
 from deepstrf_hf.formats.nems_epochs import STIMULUS_PREFIX
@@ -10,6 +11,23 @@ from deepstrf_hf.formats.wav import Sound, read_sound
 from deepstrf_hf.raw_tree import RawTree
 
 PUBLISHED_RATE_HZ = 44_100
+
+
+def sound_names(raw: RawTree) -> list[str]:
+    """Return the names of the sound files that the recordings of NAT were made with, sorted.
+
+    Raises
+    ------
+    MissingRawFileError
+        The recordings are not there.
+    """
+    sounds = (name.removeprefix(STIMULUS_PREFIX) for name in read_catalogue(raw, NAT).n_repeats)
+    return sorted(name for name in sounds if _is_file_name(name))
+
+
+def _is_file_name(sound: str) -> bool:
+    """Return whether the name of a sound is that of a file, and never a way out of its folder."""
+    return sound not in ("", ".", "..") and "/" not in sound and "\\" not in sound
 
 
 class Sounds:
@@ -34,7 +52,7 @@ class Sounds:
     def file(self, name: str) -> str | None:
         """Return the file of a sound below the raw directory, by the name of its epoch; None where there is none."""
         sound = name.removeprefix(STIMULUS_PREFIX)
-        if not self._there or "/" in sound or "\\" in sound:  # a name, never a way out of the folder
+        if not self._there or not _is_file_name(sound):
             return None
         file = f"{self._folder}/{sound}"
         return file if (self._raw.root / file).is_file() else None

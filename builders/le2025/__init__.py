@@ -15,13 +15,22 @@ from builders.le2025.sounds import sound_files
 from builders.le2025.walk import divide, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.compression import LogPlusOne
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.preprocessing import HanningSmooth
 
 HOMEPAGE = "https://doi.org/10.6084/m9.figshare.29203457"
+
+UNITS = {
+    "nat8a": {"nat8a-alpha-responses": 407, "nat8a-beta-responses": 387},
+    "nat8b": {"nat8b-responses": 445},
+    "synth8b": {"synth8b-responses": 476},
+}
+"""Units, one file each, by experiment and folder."""
+SOUNDS = {"nat8a": 72, "nat8b": 96, "synth8b": 96}
+"""Sounds by experiment: 8 motifs with 1 + 2 x 4, or 2 + 2 x 5, variants."""
 
 
 def _cohort(name: str, description: str, counts: Mapping[str, int]) -> Cohort:
@@ -71,7 +80,32 @@ class Le2025(CorpusBuilder):
         ),
         redistribution=Redistribution.UNVERIFIED,
         archives=(
-            Archive(ARCHIVE, "https://figshare.com/ndownloader/files/55083911", note="all of it: 105 MB, 720 unpacked"),
+            Archive(
+                ARCHIVE,
+                "https://figshare.com/ndownloader/files/55083911",
+                note="all of it: 105 MB, 720 unpacked",
+                unpack=Unpack(
+                    into=INNER_FOLDER,
+                    strip=(INNER_FOLDER,),
+                    contains={
+                        **dict.fromkeys((BIRDS, SONGS, SITES), 1),
+                        **{
+                            f"{folder}/*.pprox": units
+                            for units_of in UNITS.values()
+                            for folder, units in units_of.items()
+                        },
+                        **{f"{EXPERIMENTS[name].sounds}/*.wav": number for name, number in SOUNDS.items()},
+                    },
+                    of_cohorts={
+                        **{f"{folder}/*.pprox": (name,) for name, units_of in UNITS.items() for folder in units_of},
+                        **{f"{EXPERIMENTS[name].sounds}/*.wav": (name,) for name in SOUNDS},
+                    },
+                    about_bytes=720_000_000,
+                    largest_bytes=5_000_000_000,
+                    most_members=20_000,
+                    elsewhere=("",),
+                ),
+            ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,

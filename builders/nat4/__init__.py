@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from builders.nat4.auditory import table_name
 from builders.nat4.columns import NEURON_COLUMNS, STIMULUS_COLUMNS
@@ -14,7 +15,7 @@ from builders.nat4.sounds import DIRECTORY, Sounds
 from builders.nat4.walk import RANGE, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution, Unpack
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
@@ -22,6 +23,8 @@ from deepstrf_hf.responses.scaling import ScaleResponses
 
 AREAS = {"a1": "A1", "peg": "PEG"}
 """Name of the area in the files, by cohort."""
+SITE_FILES = {"a1": 22, "peg": 12}
+"""Recordings in the archives of single sites; one of PEG (TNC022a) holds none of the cells of the study."""
 EST_CLIPS, VAL_CLIPS, VAL_REPEATS = 575, 18, 20
 
 
@@ -65,9 +68,22 @@ def _cohort(name: str, description: str, cells: int, auditory: int, sites: int) 
     )
 
 
-def _archive(name: str, note: str, *, optional: bool = False) -> Archive:
-    url = f"https://zenodo.org/api/records/8044773/files/{name}/content"
-    return Archive(name, url, optional=optional, note=note)
+def _archive(name: str, note: str, **fields: Any) -> Archive:
+    return Archive(name, f"https://zenodo.org/api/records/8044773/files/{name}/content", note=note, **fields)
+
+
+def _sites(cohort: str) -> Archive:
+    area = AREAS[cohort]
+    folder = directory_name(area)
+    unpack = Unpack(
+        into=folder,
+        strip=(folder,),
+        contains={f"{area}_*.tgz": SITE_FILES[cohort]},
+        about_bytes=100_000_000,
+        largest_bytes=5_000_000_000,
+        most_members=1000,
+    )
+    return _archive(f"{folder}.zip", f"val trials of {area}", cohorts=(cohort,), unpack=unpack)
 
 
 class Nat4(CorpusBuilder):
@@ -106,10 +122,29 @@ class Nat4(CorpusBuilder):
         ),
         redistribution=Redistribution.PERMITTED,
         archives=(
-            *(_archive(f"{recording_name(area)}.tgz", f"population recording of {area}") for area in AREAS.values()),
-            *(_archive(f"{directory_name(area)}.zip", f"val trials of {area}, to unpack") for area in AREAS.values()),
-            *(_archive(table_name(area), f"which cells of {area} are auditory") for area in AREAS.values()),
-            _archive("wav.zip", "waveforms, to unpack", optional=True),
+            *(
+                _archive(f"{recording_name(area)}.tgz", f"population recording of {area}", cohorts=(cohort,))
+                for cohort, area in AREAS.items()
+            ),
+            *(_sites(cohort) for cohort in AREAS),
+            *(
+                _archive(table_name(area), f"which cells of {area} are auditory", cohorts=(cohort,))
+                for cohort, area in AREAS.items()
+            ),
+            _archive(
+                "wav.zip",
+                "waveforms",
+                optional=True,
+                waveforms=True,
+                unpack=Unpack(
+                    into=DIRECTORY,
+                    strip=(DIRECTORY,),
+                    contains={"*.wav": EST_CLIPS + VAL_CLIPS},
+                    about_bytes=52_000_000,
+                    largest_bytes=2_000_000_000,
+                    most_members=5000,
+                ),
+            ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,
@@ -130,11 +165,13 @@ class Nat4(CorpusBuilder):
     def raw_files(cls, raw: RawTree, cohort: Cohort, config: Nat4Config) -> Sequence[str]:
         """Return the population recording, the single-site recordings, the table of cells and the sounds."""
         area = AREAS[cohort.name]
-        unpacked = [] if (raw.root / f"{recording_name(area)}.tgz").is_file() else [recording_name(area)]
-        below = [path for name in (*unpacked, directory_name(area)) for path in (raw.root / name).rglob("*")]
+        packed, unpacked = f"{recording_name(area)}.tgz", recording_name(area)
+        by_hand = not (raw.root / packed).is_file() and (raw.root / unpacked).is_dir()
+        folders = (unpacked, directory_name(area)) if by_hand else (directory_name(area),)
+        below = [path for name in folders for path in (raw.root / name).rglob("*")]
         inside = [path.relative_to(raw.root).as_posix() for path in below if path.is_file() and path.name[0] != "."]
         sounds = [f"{DIRECTORY}/{name}" for name in Sounds(raw).names]
-        return [f"{recording_name(area)}.tgz", *inside, table_name(area), *sounds]
+        return [*([] if by_hand else [packed]), *inside, table_name(area), *sounds]
 
     @classmethod
     def recordings(

@@ -10,7 +10,7 @@ from builders.ns1.stimuli import read_stimuli
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig, parameter
-from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution, StimulusSplit
+from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution, StimulusSplit, Unpack
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.features.cochleagram import band_frequencies
 from deepstrf_hf.raw_tree import RawTree
@@ -110,14 +110,28 @@ class Ns1(CorpusBuilder):
         redistribution=Redistribution.UNVERIFIED,
         archives=(
             Archive(METADATA, "https://osf.io/download/gdwyd/", 5217, "md5:31dc53e98e09bfecf73c69d7180277a5"),
-            Archive("spikesandwav.zip", "https://osf.io/download/5nxga/"),
-            Archive("ReadMe.rtf", "https://osf.io/download/f3rtm/", optional=True),
+            Archive(
+                f"{SPIKES_AND_WAVS}.zip",
+                "https://osf.io/download/5nxga/",
+                note="spikes and waveforms",
+                # Of 596 clusters in the release, the metadata list 119; the others are never read.
+                unpack=Unpack(
+                    into=SPIKES_AND_WAVS,
+                    strip=(SPIKES_AND_WAVS,),
+                    contains={"SH.En.C/source.*": len(CLIPS), "*/*/cluster.*.mat": None},
+                    about_bytes=400_000_000,
+                    largest_bytes=3_000_000_000,
+                    most_members=5000,
+                ),
+            ),
+            Archive("ReadMe.rtf", "https://osf.io/download/f3rtm/", optional=True, note="the lab's remarks"),
             Archive(
                 PUBLISHED_SPECTROGRAM,
                 "https://raw.githubusercontent.com/monzilur/DNet/master/test_data_5ms.mat",
                 checksum="git-blob:70179b2d34a90c6436955363c802280a89c0cc0f",
                 optional=True,
-                note="the published cochleagram; without it the builder computes one",
+                by_default=True,
+                note="the published cochleagram, known by its git object id; without it the builder computes one",
             ),
         ),
         stimulus_columns={
@@ -182,7 +196,7 @@ class Ns1(CorpusBuilder):
     @classmethod
     def raw_files(cls, raw: RawTree, cohort: Cohort, config: Ns1Config) -> Sequence[str]:
         """Return the metadata, the units' files, the waveforms, and the published cochleagram where it is used."""
-        units = [name for unit in list_units(raw) for name in unit.files]
+        units = [unit.file(raw) for unit in list_units(raw)]
         spectrogram = [] if config.spectrogram == "computed" else [PUBLISHED_SPECTROGRAM]
         return [METADATA, *units, *(clip.wav_file for clip in CLIPS), *spectrogram]
 

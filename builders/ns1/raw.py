@@ -94,6 +94,11 @@ class ListedUnit:
         stem = f"{SPIKES_AND_WAVS}/{self.path}".removesuffix(".mat")
         return f"{stem}.mat", f"{stem}_1.mat"
 
+    def file(self, raw: RawTree) -> str:
+        """Return the file that is there, below the raw directory; the published name where none is."""
+        published, renamed = self.files
+        return renamed if not (raw.root / published).is_file() and (raw.root / renamed).is_file() else published
+
 
 @dataclass(frozen=True, eq=False)
 class Unit:
@@ -207,10 +212,9 @@ def read_unit(raw: RawTree, listed: ListedUnit) -> Unit:
     RawFormatError
         It cannot be read, or is not as published.
     """
-    published, renamed = listed.files
-    present = renamed if not (raw.root / published).is_file() and (raw.root / renamed).is_file() else published
+    present = listed.file(raw)
     path = raw.path(present, mend="complete the download, or leave the unit out with on_error='skip'")
-    remarks = [f"its spikes are in {PurePosixPath(renamed).name}"] if present == renamed else []
+    remarks = [f"its spikes are in {PurePosixPath(present).name}"] if present != listed.files[0] else []
     data = MatlabStruct.elements(load_variable(path, "data"), path, "data")
     if len(data) != 1:
         raise RawFormatError("A unit file is not as published", path=path, field="data", found=len(data), expected=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,11 @@ from builders.wingert2026.columns import NEURON_COLUMNS, STIMULUS_COLUMNS
 from builders.wingert2026.config import Wingert2026Config
 from builders.wingert2026.release import RECORDINGS, archive_files, read_release, select
 from builders.wingert2026.session import N_BANDS
-from builders.wingert2026.sounds import wav_files
+from builders.wingert2026.sounds import WAV, wav_files
 from builders.wingert2026.walk import walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution, Unpack
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
@@ -50,8 +51,9 @@ def _cohort(name: str, description: str, counts: Mapping[str, int]) -> Cohort:
     )
 
 
-def _archive(name: str, md5: str, note: str, *, optional: bool = False) -> Archive:
-    return Archive(name, f"{FILES_URL}/{name}/content", checksum=f"md5:{md5}", optional=optional, note=note)
+def _archive(name: str, md5: str, note: str, **fields: Any) -> Archive:
+    """Return a file of the deposit; its MD5 is from the list of somebody who fetched it."""
+    return Archive(name, f"{FILES_URL}/{name}/content", checksum=f"md5:{md5}", note=note, **fields)
 
 
 class Wingert2026(CorpusBuilder):
@@ -85,9 +87,35 @@ class Wingert2026(CorpusBuilder):
         ),
         redistribution=Redistribution.UNVERIFIED,
         archives=(
-            _archive("recordings.zip", "3c5f5b785bc31f2cab561dfc52fee101", "one archive per session, 4.35 GB"),
-            _archive(CELL_LIST, "301e93a36f2fc00197e92cf7ef6718c7", "the list of cells"),
-            _archive("wav.zip", "e8047588ad8b47726ade7621ab17abe8", "the sounds, for waveforms", optional=True),
+            _archive(
+                f"{RECORDINGS}.zip",
+                "3c5f5b785bc31f2cab561dfc52fee101",
+                "one archive per session, 4.35 GB",
+                unpack=Unpack(
+                    into=RECORDINGS,
+                    strip=(RECORDINGS,),
+                    contains={"*.tgz": 68},
+                    about_bytes=4_350_000_000,
+                    largest_bytes=20_000_000_000,
+                    most_members=1000,
+                ),
+            ),
+            _archive(CELL_LIST, "301e93a36f2fc00197e92cf7ef6718c7", "the list of cells, 5.4 MB"),
+            _archive(
+                f"{WAV}.zip",
+                "e8047588ad8b47726ade7621ab17abe8",
+                "the sounds, for waveforms, 3.7 GB",
+                optional=True,
+                waveforms=True,
+                unpack=Unpack(
+                    into=WAV,
+                    strip=(WAV,),
+                    contains={"*.wav": None},
+                    about_bytes=8_000_000_000,
+                    largest_bytes=40_000_000_000,
+                    most_members=50_000,
+                ),
+            ),
         ),
         stimulus_columns=STIMULUS_COLUMNS,
         neuron_columns=NEURON_COLUMNS,
