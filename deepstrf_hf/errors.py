@@ -80,10 +80,6 @@ class ArchiveError(RawDataError):
     """An archive is damaged, or holds what must not be unpacked."""
 
 
-class DownloadError(DeepstrfError):
-    """A file that a lab publishes could not be fetched whole and right."""
-
-
 class DataDirectoryError(DeepstrfError):
     """The directory given as raw data does not hold the corpus."""
 
@@ -128,6 +124,10 @@ class HubError(DeepstrfError):
 
 class DownloadError(DeepstrfError):
     """A file that a lab publishes could not be fetched whole and right."""
+
+
+class NotAtHostError(DownloadError):
+    """A host has no file at an address, or no longer."""
 
 
 class LoginError(DownloadError):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from deepstrf_hf.corpus import Archive, Unpack
 from deepstrf_hf.download.data_directory import DataDirectory
@@ -130,13 +131,19 @@ class ArchiveJob:
                     expected=f"{before.size_bytes:,} bytes, ETag {before.etag}",
                     mend="fetch all of it into another directory",
                 )
+            begun = LockedArchive(
+                self.archive.url, "", False, file.size_bytes, self.expected.checksum, None, file.etag, known
+            )
+
+            def placed(member: Member) -> None:
+                known[member.name] = LockedFile(member.size_bytes, member.sha256)
+                self.data.add_members(self.archive, begun)
+
             self.data.begin(self.archive)
-            members = self._unpack(file, how, lambda name: name not in known and self._is_wanted(name))
-        known |= {member.name: LockedFile(member.size_bytes, member.sha256) for member in members}
-        self.data.finish(
-            self.archive,
-            LockedArchive(self.archive.url, "", True, file.size_bytes, self.expected.checksum, None, file.etag, known),
-        )
+            members = self._unpack(
+                cast(BinaryIO, file), how, lambda name: name not in known and self._is_wanted(name), placed
+            )
+        self.data.finish(self.archive, begun)
         return Outcome(self.archive.name, MEMBERS, sum(member.size_bytes for member in members), files=len(members))
 
     def _fetch(self) -> Fetched:
@@ -148,13 +155,29 @@ class ArchiveJob:
     def _is_wanted(self, name: str) -> bool:
         return self.wanted is None or self.wanted(name)
 
-    def _unpack(self, archive: Path | RangeFile, how: Unpack, wanted: Callable[[str], bool] | None) -> list[Member]:
+    def _unpack(
+        self,
+        archive: Path | BinaryIO,
+        how: Unpack,
+        wanted: Callable[[str], bool] | None,
+        placed: Callable[[Member], None] | None = None,
+    ) -> list[Member]:
+        written = 0
+        advance = self.progress.of(self.archive.name, "unpacking", counts=self.archive.remote_members)
+
+        def progress(n_bytes: int) -> None:
+            nonlocal written
+            written += n_bytes
+            advance(written)
+
         return unpack(
             archive,
             self.data.path / how.into,
             strip=how.strip,
             limits=Limits(how.largest_bytes, how.most_members),
             wanted=wanted,
+            progress=progress,
+            placed=placed,
         )
 
     def _locked(self, fetched: Fetched, members: Sequence[Member] = ()) -> LockedArchive:

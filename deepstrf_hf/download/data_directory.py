@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -11,6 +12,9 @@ from pathlib import Path
 from deepstrf_hf.corpus import Archive
 from deepstrf_hf.download.lock_file import LockedArchive, LockedFile, LockFile
 from deepstrf_hf.errors import DataDirectoryError
+
+SECONDS_BETWEEN_NOTES = 5.0
+"""Members that were fetched since the last note are fetched again if the process is killed."""
 
 
 class DataDirectory:
@@ -43,6 +47,7 @@ class DataDirectory:
         self.is_new = found is None
         self._lock_file = found or LockFile(corpus)
         self._guard = threading.Lock()
+        self._noted = float("-inf")
 
     def entry(self, archive: Archive) -> LockedArchive | None:
         """Return what the lock file says of an archive; None where it says nothing, or of another address."""
@@ -57,6 +62,14 @@ class DataDirectory:
     def finish(self, archive: Archive, entry: LockedArchive) -> None:
         """Note that all that was asked for of an archive is there."""
         self._record(archive, replace(entry, complete=True, fetched_at=_now()))
+
+    def add_members(self, archive: Archive, entry: LockedArchive) -> None:
+        """Note members that are there, of an archive of which more are to come; not more often than is sensible."""
+        now = time.monotonic()
+        if now - self._noted >= SECONDS_BETWEEN_NOTES:
+            copy = dict(entry.members)  # which grows while other threads write the lock file
+            self._record(archive, replace(entry, complete=False, fetched_at=_now(), members=copy))
+            self._noted = time.monotonic()
 
     def holds(self, archive: Archive) -> bool:
         """Return whether an archive, or what it was unpacked to, is there as the lock file says, going by sizes."""

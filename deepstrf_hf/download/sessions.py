@@ -19,7 +19,7 @@ from requests.exceptions import RequestException, Timeout
 from deepstrf_hf._version import __version__
 from deepstrf_hf.download.replies import Reply, shown
 from deepstrf_hf.download.retries import PASSING_STATUSES, PassingError, Retries, retry_after_s
-from deepstrf_hf.errors import DownloadError
+from deepstrf_hf.errors import DownloadError, NotAtHostError
 
 USER_AGENT = f"deepstrf-hf/{__version__}"
 CONNECT_TIMEOUT_S = 30.0
@@ -33,6 +33,7 @@ OFFLINE_VARIABLES = ("DEEPSTRF_OFFLINE", "HF_HUB_OFFLINE")
 TRUE_WORDS = frozenset({"1", "on", "yes", "true"})
 FILE_STATUSES = frozenset({200, 206, 416})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NOT_THERE = frozenset({404, 410})
 
 
 def is_offline() -> bool:
@@ -223,9 +224,13 @@ class HostSession:
         mends = {
             401: "the host wants a login that this library does not know of: is the file still public?",
             403: "the host does not give this file: open the address in a browser",
-            404: "the file was moved or withdrawn: see the corpus's homepage, or put the file in place by hand",
-            410: "the file was withdrawn: see the corpus's homepage, or put the file in place by hand",
         }
+        if reply.status in NOT_THERE:
+            return NotAtHostError(
+                said,
+                field=shown(reply.url),
+                mend="the file was moved or withdrawn: see the corpus's homepage, or put the file in place by hand",
+            )
         return DownloadError(
             said, field=shown(reply.url), mend=mends.get(reply.status, "open the address in a browser")
         )

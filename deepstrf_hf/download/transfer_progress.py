@@ -53,7 +53,7 @@ class TotalProgress:
         """Let every file stop at its next bytes; what is there of it is kept."""
         self._stopped.set()
 
-    def of(self, name: str, what: str = "fetching") -> Callable[[int], None]:
+    def of(self, name: str, what: str = "fetching", *, counts: bool = True) -> Callable[[int], None]:
         """Return what is called with the number of bytes that are there of a file.
 
         Parameters
@@ -62,6 +62,8 @@ class TotalProgress:
             The file.
         what : str
             What is done with it.
+        counts : bool
+            Whether its bytes are among the total.
 
         Returns
         -------
@@ -73,7 +75,8 @@ class TotalProgress:
             if self._stopped.is_set():
                 raise DownloadStoppedError
             with self._lock:
-                self._there[name] = n_bytes
+                if counts:
+                    self._there[name] = n_bytes
                 self._bar.update(self._task, completed=sum(self._there.values()), description=f"{what} {name}")
 
         return advance

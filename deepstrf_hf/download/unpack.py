@@ -84,6 +84,7 @@ def unpack(
     limits: Limits,
     wanted: Callable[[str], bool] | None = None,
     progress: Callable[[int], None] | None = None,
+    placed: Callable[[Member], None] | None = None,
 ) -> list[Member]:
     """Unpack an archive into a folder.
 
@@ -108,6 +109,8 @@ def unpack(
         folders.
     progress : callable, optional
         Called with the number of bytes just written.
+    placed : callable, optional
+        With `wanted`, called with each file that is whole and in the folder.
 
     Returns
     -------
@@ -144,9 +147,11 @@ def unpack(
                     _drain(content)
                     continue
                 sha256 = _write(path, content, member, label, progress)
+                members.append(Member(member.name, member.size_bytes, sha256))
                 if wanted is not None:
                     staging.place(member.name)
-                members.append(Member(member.name, member.size_bytes, sha256))
+                    if placed is not None:
+                        placed(members[-1])
             if wanted is None:
                 staging.commit()
     return members

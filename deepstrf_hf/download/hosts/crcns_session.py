@@ -18,7 +18,7 @@ from deepstrf_hf._version import __version__
 from deepstrf_hf.download.credentials import ACCOUNTS, Credentials, Secret
 from deepstrf_hf.download.replies import Reply, shown
 from deepstrf_hf.download.retries import PassingError, Retries
-from deepstrf_hf.download.sessions import LARGEST_DOCUMENT, REDIRECTS, HostSession
+from deepstrf_hf.download.sessions import LARGEST_DOCUMENT, NOT_THERE, REDIRECTS, HostSession
 from deepstrf_hf.errors import DownloadError, LoginError
 
 SITE = "crcns.org"
@@ -28,7 +28,6 @@ PORTAL = "https://portal.nersc.gov/project/crcns/download/"
 COOKIE_HOSTS = frozenset({"crcns.org", "download.crcns.org"})
 FORM_HOSTS = frozenset({"crcns.org", "portal.nersc.gov"})
 LOGGED_IN = b"logged in as"
-NOT_THERE = frozenset({404, 410})
 REFUSED = frozenset({401, 403})
 
 
