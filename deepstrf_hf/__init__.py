@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from deepstrf_hf.building import build
     from deepstrf_hf.complete_rows import rows
     from deepstrf_hf.coverage import plot_coverage
+    from deepstrf_hf.download.downloading import download_corpus
+    from deepstrf_hf.download.tree_check import check_tree
     from deepstrf_hf.grid.collate import collate_heard_neurons, neural_collate
     from deepstrf_hf.grid.concat import concat_neural_datasets
     from deepstrf_hf.grid.conditions import between
@@ -42,10 +44,12 @@ _HOME = {
     "Splits": "grid.splits",
     "between": "grid.conditions",
     "build": "building",
+    "check_tree": "download.tree_check",
     "collate_heard_neurons": "grid.collate",
     "compute_paper_tuning": "responses.tuning",
     "concat_neural_datasets": "grid.concat",
     "corpus_names": "registry",
+    "download_corpus": "download.downloading",
     "inspect": "plots",
     "interleave": "grid.interleave",
     "load": "grid.load",
@@ -69,10 +73,12 @@ __all__ = [
     "__version__",
     "between",
     "build",
+    "check_tree",
     "collate_heard_neurons",
     "compute_paper_tuning",
     "concat_neural_datasets",
     "corpus_names",
+    "download_corpus",
     "errors",
     "inspect",
     "interleave",

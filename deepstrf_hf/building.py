@@ -19,6 +19,7 @@ from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.card import write_card
 from deepstrf_hf.card_assets import remove_pictures
 from deepstrf_hf.config import CorpusConfig, with_parameters
+from deepstrf_hf.download.for_build import raw_directory
 from deepstrf_hf.errors import BuilderContractError, MissingRawFileError, OutputDirectoryError, ParameterError
 from deepstrf_hf.names import SUFFIX, TABLES
 from deepstrf_hf.parquet import ShardWriter
@@ -39,7 +40,7 @@ def build(
     corpus: str | type[CorpusBuilder],
     cohorts: Sequence[str] | None = None,
     *,
-    data_dir: str | Path,
+    data_dir: str | Path | None = None,
     out: str | Path,
     parameters: Mapping[str, Any] | None = None,
     where: Mapping[str, Any] | None = None,
@@ -60,8 +61,8 @@ def build(
         Name of a corpus, or a builder class.
     cohorts : sequence of str, optional
         Which cohorts; all by default.
-    data_dir : path
-        Directory of the raw files.
+    data_dir : path, optional
+        Directory of the raw files; by default where `deepstrf_hf.download_corpus` puts them.
     out : path
         Directory to write: absent, empty, or an earlier build of the same corpus.
     parameters : mapping, optional
@@ -93,7 +94,7 @@ def build(
     ParameterError
         A value that cannot be used.
     DataDirectoryError
-        The raw directory does not hold the corpus.
+        The raw directory does not hold the corpus, or a download into it has not finished.
     RawDataError
         A raw file is missing or broken.
     OutputDirectoryError
@@ -115,7 +116,7 @@ def build(
         )
         for name in names
     ]
-    raw = builder.open_raw(str(data_dir))
+    raw = builder.open_raw(str(raw_directory(builder, data_dir, [config.cohort for config in configs], where)))
     _refuse_nested(raw.root, Path(out))
     with OutputDirectory(out, builder.CORPUS.name) as output:
         report = BuildReport(builder.CORPUS.name, builder.CORPUS.version)

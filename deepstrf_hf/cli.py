@@ -1,10 +1,9 @@
-"""The command line: ``deepstrf-hf list | info | build | inspect | illustrate | verify | push | push-card | cache``."""
+"""The command line: ``deepstrf-hf list | info | download | check | build | inspect | illustrate | verify | push …``."""
 
 from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from deepstrf_hf._version import __version__
-from deepstrf_hf.errors import DeepstrfError, ParameterError
+from deepstrf_hf.cli_download import announce, check
+from deepstrf_hf.cli_download import download as download_raw_files
+from deepstrf_hf.cli_options import conditions_of, pairs_of
+from deepstrf_hf.errors import DeepstrfError
 from deepstrf_hf.terminal import terminal
 
 app = typer.Typer(
@@ -88,11 +90,20 @@ def info(corpus: Annotated[str, typer.Argument(help="Name of the corpus.")]) -> 
     console.print(declared.citation, highlight=False, markup=False)
 
 
+app.command()(download_raw_files)
+app.command()(check)
+
+
 @app.command()
 def build(
     corpus: Annotated[str, typer.Argument(help="Name of the corpus.")],
     cohorts: Annotated[list[str] | None, typer.Argument(help="Cohorts; all if none is named.")] = None,
-    data_dir: Annotated[Path, typer.Option(help="Directory of the raw files.")] = ...,  # type: ignore[assignment]
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Directory of the raw files; else where `download` puts them.")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="First fetch what the build needs and is not there.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Directory to write.")] = ...,  # type: ignore[assignment]
     num_proc: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     waveform: Annotated[bool, typer.Option("--waveform", help="Also write rows that carry the waveform.")] = False,
@@ -109,17 +120,26 @@ def build(
     """Build the tables of a corpus from its raw files."""
     from deepstrf_hf.building import build as build_corpus
 
-    parameters = dict(_pairs(settings, "--set", "NAME=VALUE"))
-    conditions: dict[str, list[str]] = {}
-    for name, value in _pairs(where, "--where", "COLUMN=VALUE"):
-        conditions.setdefault(name, []).append(value)
+    if download:
+        from deepstrf_hf.download.downloading import download_corpus
+
+        fetched = download_corpus(
+            corpus,
+            cohorts or None,
+            dest=data_dir,
+            where=conditions_of(where),
+            waveforms=waveform,
+            ask=True,
+            announce=announce,
+        )
+        fetched.print(terminal())
     report = build_corpus(
         corpus,
         cohorts or None,
         data_dir=data_dir,
         out=out,
-        parameters=parameters,
-        where=conditions,
+        parameters=dict(pairs_of(settings, "--set", "NAME=VALUE")),
+        where=conditions_of(where),
         stimulus=stimulus,
         waveform=waveform,
         audio=audio,
@@ -130,14 +150,6 @@ def build(
 
     print_report(report, terminal())
     terminal().print(f"Written to {out}", highlight=False)
-
-
-def _pairs(texts: list[str] | None, option: str, expected: str) -> Iterator[tuple[str, str]]:
-    for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ParameterError(f"This option takes {expected}", field=option, found=text, expected=expected)
-        yield name, value
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from rich.console import Console
+from rich.table import Table
 
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive
@@ -29,6 +32,8 @@ from deepstrf_hf.download.transfer_progress import TotalProgress
 from deepstrf_hf.errors import DeepstrfError, DownloadError, ParameterError
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.where import checked_where
+
+logger = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 3
 """Archives that are fetched side by side; hosts of research data serve few connections per client well."""
@@ -56,8 +61,25 @@ class Downloaded:
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...]
 
+    def print(self, console: Console) -> None:
+        """Print what became of each archive, the notes, and where the files are.
 
-def download(
+        Parameters
+        ----------
+        console : Console
+            Where to print.
+        """
+        table = Table("file", "", "MB", "s", "files")
+        for outcome in self.outcomes:
+            amounts = (f"{outcome.size_bytes / 1e6:,.1f}", f"{outcome.seconds:.1f}", str(outcome.files))
+            table.add_row(outcome.name, outcome.action, *(amounts if outcome.action != THERE else ("", "", "")))
+        console.print(table)
+        for note in self.notes:
+            console.print(f"- {note}", highlight=False, markup=False)
+        console.print(f"Raw files of {self.corpus}: {self.directory}", highlight=False, markup=False)
+
+
+def download_corpus(
     corpus: str | type[CorpusBuilder],
     cohorts: Sequence[str] | None = None,
     *,
@@ -102,7 +124,8 @@ def download(
     files_at_once : int
         Archives that are fetched side by side.
     announce : callable, optional
-        Is given the terms of the corpus as text, before its first download into the directory.
+        Is given the terms of the corpus as text, before its first download into the directory; by default they are
+        logged as a warning.
     retries : Retries, optional
         How patient it is with hosts.
 
@@ -135,8 +158,8 @@ def download(
     directory.mkdir(parents=True, exist_ok=True)
     with FileLock(directory / GUARD_NAME), ExitStack() as stack:
         data = DataDirectory(directory, declared.name)
-        if data.is_new and announce is not None:
-            announce(terms_of(declared))
+        if data.is_new:
+            (announce or logger.warning)(terms_of(declared))
         offline = offline or is_offline()
         # Which members of an archive are there says nothing of those that are needed now: its host is asked again.
         missing = [

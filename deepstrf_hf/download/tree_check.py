@@ -18,6 +18,7 @@ from deepstrf_hf.download.tree_contents import find_place
 from deepstrf_hf.download.tree_extra import note_extra_files
 from deepstrf_hf.download.tree_files import run_tests
 from deepstrf_hf.errors import DataDirectoryError
+from deepstrf_hf.registry import load_builder
 from deepstrf_hf.verification_findings import FAILURE, REMARK, Finding, findings_table, how_many
 from deepstrf_hf.where import checked_where
 
@@ -95,7 +96,7 @@ class TreeFindings:
 
 
 def check_tree(
-    builder: type[CorpusBuilder],
+    corpus: str | type[CorpusBuilder],
     data_dir: str | Path,
     cohorts: Iterable[str] | None = None,
     *,
@@ -111,8 +112,8 @@ def check_tree(
 
     Parameters
     ----------
-    builder : type of CorpusBuilder
-        Of the corpus.
+    corpus : str or type
+        Name of a corpus, or a builder class.
     data_dir : str or Path
         Directory of the raw files, as a build takes it.
     cohorts : iterable of str, optional
@@ -136,29 +137,30 @@ def check_tree(
     ParameterError
         A condition that cannot be used.
     """
-    corpus = builder.CORPUS
-    names = [corpus.cohort(name).name for name in cohorts or (cohort.name for cohort in corpus.cohorts)]
+    builder = load_builder(corpus) if isinstance(corpus, str) else corpus
+    declared = builder.CORPUS
+    names = [declared.cohort(name).name for name in cohorts or (cohort.name for cohort in declared.cohorts)]
     names = list(dict.fromkeys(names))
-    conditions = checked_where(where, corpus)
+    conditions = checked_where(where, declared)
     raw, directory = builder.open_raw(str(data_dir)), Path(data_dir)
     lock = LockFile.read(directory)
-    if lock is not None and lock.corpus != corpus.name:
+    if lock is not None and lock.corpus != declared.name:
         raise DataDirectoryError(
             "This directory was filled by the download of another corpus",
             path=directory,
             found=lock.corpus,
-            expected=corpus.name,
+            expected=declared.name,
             mend="name the directory of this corpus",
         )
-    faults = TreeFaults(corpus.name, directory)
-    places = [find_place(archive, directory, raw) for archive in corpus.archives]
+    faults = TreeFaults(declared.name, directory)
+    places = [find_place(archive, directory, raw) for archive in declared.archives]
     archives = ArchiveCheck(builder, names, conditions, lock, faults)
     for place in places:
         archives.check(place)
     files = check_builder_files(builder, raw, names, conditions, places, archives, faults)
-    check_raw_counts(corpus, raw, names, archives, faults)
+    check_raw_counts(declared, raw, names, archives, faults)
     tests = archives.tests()
-    for fault in run_tests(tests if hashes else (), f"checking {corpus.name}"):
+    for fault in run_tests(tests if hashes else (), f"checking {declared.name}"):
         faults.failure(
             archives.cohorts_of(fault.path),
             fault.problem,
@@ -173,7 +175,7 @@ def check_tree(
         for name in names
     }
     return TreeFindings(
-        corpus=corpus.name,
+        corpus=declared.name,
         directory=str(data_dir),
         cohorts=states,
         files=total.files,
