@@ -99,7 +99,7 @@ class Ns1(CorpusBuilder):
 }""",
         dois=("10.1371/journal.pcbi.1005113", "10.1371/journal.pcbi.1006618", "10.1073/pnas.1922033117"),
         homepage="https://osf.io/ayw2p/",
-        download_size="104 MB",
+        download_size="155 MB",
         licence=Licence(
             name="not stated",
             hub_identifier="unknown",

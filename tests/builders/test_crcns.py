@@ -34,8 +34,14 @@ def test_archives_lie_below_the_folder_of_their_data_set(name):
 
 def test_what_is_optional_is_said():
     assert archive("aa-4", "CRCNSCode.tar.gz", "code", optional=True).optional
-    needed = {
-        name: [entry.name for entry in load_builder(name).CORPUS.archives if not entry.optional] for name in ARCHIVES
+    optional = {
+        name: [entry.name for entry in load_builder(name).CORPUS.archives if entry.optional] for name in ARCHIVES
     }
-    assert needed["crcns_ac1"] == ["crcns-ac1.zip"], "Wehr's cells need no other"
-    assert "CRCNSCode.tar.gz" not in needed["crcns_aa4"]
+    assert optional == {"crcns_ac1": [], "crcns_aa1": [], "crcns_aa2": [], "crcns_aa4": ["CRCNSCode.tar.gz"]}
+
+
+def test_wehrs_cells_need_one_archive():
+    cohorts = {entry.name: entry.cohorts for entry in load_builder("crcns_ac1").CORPUS.archives}
+    assert cohorts["crcns-ac1.zip"] == ()
+    results = [f"crcns-ac1-asari-results-{number}.zip" for number in (1, 2)]
+    assert [cohorts[name] for name in results] == [("asari_a1", "asari_mgb")] * 2

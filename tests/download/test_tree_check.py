@@ -22,6 +22,7 @@ from deepstrf_hf.raw_tree import sha256_of
 from deepstrf_hf.registry import load_builder
 from tests.download.packed_corpora import pack, unpack_plainly
 from tests.every_corpus import TREES
+from tests.raw_writers.alice_eeg import write_alice_eeg
 from tests.raw_writers.nat4 import write_nat4
 from tests.raw_writers.ns1 import write_ns1
 
@@ -150,8 +151,6 @@ def test_ns1_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["lab", "bare"])
 def test_layouts_of_alice(layout: str, tmp_path: Path) -> None:
-    from tests.raw_writers.alice_eeg import write_alice_eeg
-
     write_alice_eeg(tmp_path, layout=layout)
     found = check("alice_eeg", tmp_path)
     assert failures(found) == [("**/S*_alice-raw.fif", "Files are missing")]
