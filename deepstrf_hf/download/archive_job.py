@@ -16,9 +16,10 @@ from deepstrf_hf.download.sessions import HostSession
 from deepstrf_hf.download.transfer import Expected, Fetched, fetch
 from deepstrf_hf.download.transfer_progress import TotalProgress
 from deepstrf_hf.download.unpack import Limits, Member, unpack
-from deepstrf_hf.errors import DownloadError, RangesNotServedError
+from deepstrf_hf.errors import DownloadError, NotAtHostError, RangesNotServedError
 
 THERE, FETCHED, UNPACKED, MEMBERS = "was there", "fetched", "fetched and unpacked", "members fetched"
+NOT_AT_HOST = "not at its host"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Outcome:
     name : str
         Its name.
     action : str
-        ``"was there"``, ``"fetched"``, ``"fetched and unpacked"`` or ``"members fetched"``.
+        ``"was there"``, ``"fetched"``, ``"fetched and unpacked"``, ``"members fetched"`` or ``"not at its host"``.
     size_bytes : int
         Bytes of the archive, or of the members that were fetched.
     seconds : float
@@ -80,7 +81,7 @@ class ArchiveJob:
     keep_archive: bool
 
     def run(self) -> Outcome:
-        """Fetch it.
+        """Fetch it; of an archive that builds can do without, its absence is no error.
 
         Raises
         ------
@@ -90,13 +91,21 @@ class ArchiveJob:
             What was fetched is not an archive that can be unpacked.
         """
         started = time.monotonic()
-        if self.archive.unpack is None:
-            outcome = self._keep()
-        elif self.archive.remote_members:
-            outcome = self._fetch_members(self.archive.unpack)
-        else:
-            outcome = self._fetch_and_unpack(self.archive.unpack)
+        try:
+            outcome = self._fetched()
+        except NotAtHostError as error:
+            if not self.archive.optional:
+                raise
+            self.data.forget(self.archive)
+            outcome = Outcome(self.archive.name, NOT_AT_HOST, notes=(f"{self.archive.name}: {error}",))
         return replace(outcome, seconds=time.monotonic() - started)
+
+    def _fetched(self) -> Outcome:
+        if self.archive.unpack is None:
+            return self._keep()
+        if self.archive.remote_members:
+            return self._fetch_members(self.archive.unpack)
+        return self._fetch_and_unpack(self.archive.unpack)
 
     def _keep(self) -> Outcome:
         self.data.begin(self.archive)

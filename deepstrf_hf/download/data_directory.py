@@ -59,6 +59,13 @@ class DataDirectory:
         known = self.entry(archive) or LockedArchive(archive.url, _now(), complete=False)
         self._record(archive, replace(known, complete=False))
 
+    def forget(self, archive: Archive) -> None:
+        """Note nothing of an archive any more."""
+        with self._guard:
+            others = {name: entry for name, entry in self._lock_file.archives.items() if name != archive.name}
+            self._lock_file = replace(self._lock_file, archives=others)
+            self._lock_file.write(self.path)
+
     def finish(self, archive: Archive, entry: LockedArchive) -> None:
         """Note that all that was asked for of an archive is there."""
         self._record(archive, replace(entry, complete=True, fetched_at=_now()))

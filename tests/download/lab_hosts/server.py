@@ -113,6 +113,12 @@ class LabHosts:
         place.publish(url, file)
         return file
 
+    def withdraw(self, host: str, name: str) -> None:
+        """Give the files of this name no longer."""
+        files = self._place(host).files
+        for place in [place for place, file in files.items() if place[0] == host and file.name == name]:
+            del files[place]
+
     def fail(self, kind: str, file: LabFile | None = None, **details: Any) -> None:
         """Ask for a fault; see `Fault`."""
         self.faults.add(Fault(kind, file, **details))
