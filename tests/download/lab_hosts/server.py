@@ -46,6 +46,8 @@ class LabHosts:
     ----------
     directory
         Where the certificate of its authority is written, for clients: ``ca.pem``.
+    tls
+        False for http without TLS, which the library never speaks; to measure what TLS costs.
 
     Attributes
     ----------
@@ -63,7 +65,8 @@ class LabHosts:
         Tracebacks of faults of the server itself; a test should find none.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, tls: bool = True) -> None:
+        self.tls = tls
         self._authority = trustme.CA()
         self.ca_file = directory / "ca.pem"
         self._authority.cert_pem.write_to_path(str(self.ca_file))
@@ -167,6 +170,8 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if not self.lab.tls:
+            return connection, address
         # The handshake is made by the thread of the connection, with its first byte.
         return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
