@@ -124,7 +124,7 @@ class HostSession:
             with self.open(url) as reply:
                 return reply.content(LARGEST_DOCUMENT)
 
-        return replace(self.retries, tries=DOCUMENT_TRIES).run(f"Asking {shown(url)}", attempt)
+        return replace(self.retries, tries=min(DOCUMENT_TRIES, self.retries.tries)).run(f"Asking {shown(url)}", attempt)
 
     def json(self, url: str) -> Any:
         """Return the JSON document at an address, with retries.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,13 +115,34 @@ def fetch(
     DownloadError
         It cannot be had, or what the host gives is not what is expected.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(target.with_name(f".{target.name}.lock"))
-    with lock:
-        fetched = _here_already(url, target, expected) or _Transfer(session, url, target, expected, progress).run()
-    # Only after success: whoever waits with a lock file of before finds the whole file, and writes nothing.
-    Path(lock.lock_file).unlink(missing_ok=True)
-    return fetched
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with lock:
+            try:
+                return _here_already(url, target, expected) or _Transfer(session, url, target, expected, progress).run()
+            finally:
+                # While it is held: whoever waits sees that the file it opened is gone, and takes the next one.
+                with suppress(PermissionError):  # of Windows, where it stays, empty
+                    Path(lock.lock_file).unlink(missing_ok=True)
+    except OSError as error:
+        raise _disk_error(target, error) from None
+
+
+def _disk_error(target: Path, error: OSError) -> DownloadError:
+    if error.errno in DISK_FULL:
+        return DownloadError(
+            "The disk is full",
+            path=target,
+            found=error.strerror,
+            mend="make room and run it again; what has been fetched is kept and continued",
+        )
+    return DownloadError(
+        "The file cannot be written",
+        path=target,
+        found=error.strerror,
+        mend="choose a directory that can be written to",
+    )
 
 
 def _here_already(url: str, target: Path, expected: Expected) -> Fetched | None:
@@ -194,8 +216,6 @@ class _Transfer:
                 if wrong:
                     raise self._wrong_content(*error.args) from None
                 wrong = True
-            except OSError as error:
-                raise self._disk_error(error) from None
 
     def _attempt(self) -> Fetched:
         """Get what is missing, with one request at most, and check the whole."""
@@ -287,16 +307,4 @@ class _Transfer:
             found=found,
             expected=expected,
             mend="nothing of it was kept; see whether the corpus's homepage tells of a new version, or try again later",
-        )
-
-    def _disk_error(self, error: OSError) -> DownloadError:
-        full = error.errno in DISK_FULL
-        return DownloadError(
-            "The disk is full" if full else "The file cannot be written",
-            path=self._part.path,
-            found=error.strerror,
-            mend="make room there, or choose another directory, and run it again; what has been fetched is kept and "
-            "continued"
-            if full
-            else "choose a directory that can be written to",
         )

@@ -73,7 +73,7 @@ def _reset(lab: LabHosts, file: LabFile) -> None:
 
 
 def _nothing(lab: LabHosts, file: LabFile) -> None:
-    """The disk is at fault, not the host."""
+    """Ask for nothing: the disk is at fault, not the host."""
 
 
 FAULTS: dict[str, Callable[[LabHosts, LabFile], None]] = {
@@ -108,7 +108,7 @@ class Cell:
     left
         Files that were there afterwards, by name.
     second_is_good
-        Whether the next download, without the fault, brought the file and nothing else.
+        Whether after the next download, without the fault, there was the file and nothing else.
     """
 
     error: DownloadError | None
@@ -163,7 +163,8 @@ def run_cell(lab: LabHosts, host: str, fault: str, directory: Path) -> Cell:
         bad = target.exists() and target.read_bytes() != file.content
         left = tuple(names_in(directory))
         lab.faults.clear()
-        file.content = content(SIZE, host)
+        if error is not None:  # what is refused until the host has again what it published
+            file.replace(content(SIZE, host))
         fetch(session, url, target, expected)
     return Cell(
         error,

@@ -24,6 +24,8 @@ class Fault:
         and cut. ``"no_end"``: neither length nor chunks. ``"stall"``: nothing more after `after_bytes`, until the
         client leaves. ``"reset"``: the connection is reset there. ``"no_ranges"``: the whole, whatever part was asked
         for. ``"content"``: `content` in place of the file's, with the ETag of the file.
+    after_bytes
+        Of the body, until something breaks; ``None``: before anything is answered.
     file, host, path
         Of a request to a file (however many hosts lead to it), to a host, to a path (a regular expression).
     times
@@ -37,7 +39,7 @@ class Fault:
     host: str | None = None
     path: str = ""
     times: int | None = 1
-    after_bytes: int = 0
+    after_bytes: int | None = None
     status: int = 200
     headers: dict[str, str] | None = None
     content: bytes = b""

@@ -46,6 +46,8 @@ class LabHosts:
     ----------
     directory
         Where the certificate of its authority is written, for clients: ``ca.pem``.
+    tls
+        False for http without TLS, which the library never speaks; to measure what TLS costs.
 
     Attributes
     ----------
@@ -63,7 +65,8 @@ class LabHosts:
         Tracebacks of faults of the server itself; a test should find none.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, tls: bool = True) -> None:
+        self.tls = tls
         self._authority = trustme.CA()
         self.ca_file = directory / "ca.pem"
         self._authority.cert_pem.write_to_path(str(self.ca_file))
@@ -80,6 +83,8 @@ class LabHosts:
         self.faults = Faults()
         self.internal_errors: list[str] = []
         self._server: _Server | None = None
+        self._arrived: set[str] = set()
+        self._arrival = threading.Condition()
 
     def __enter__(self) -> LabHosts:
         """Start to listen on a free port."""
@@ -127,6 +132,18 @@ class LabHosts:
         """Answer one request."""
         return self._place(request.host).answer(request) if request.host in self.hosts else not_found()
 
+    def arrived(self, request: LabRequest) -> None:
+        """Note that a request is here, before it is answered."""
+        with self._arrival:
+            self._arrived.add(request.path)
+            self._arrival.notify_all()
+
+    def wait_for_request(self, path: str, timeout_s: float = 60.0) -> None:
+        """Wait until a path has been asked for."""
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: path in self._arrived, timeout_s):
+                raise TimeoutError(f"nobody asked for {path}")
+
     def context_for(self, name: str) -> ssl.SSLContext:
         """Return what a host says for itself: a certificate in its name."""
         with self._lock:
@@ -159,6 +176,8 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if not self.lab.tls:
+            return connection, address
         # The handshake is made by the thread of the connection, with its first byte.
         return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
@@ -218,6 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers=dict(self.headers), fields=tuple(request.form)
         )  # fmt: skip
         with lab.requests.track(record):
+            lab.arrived(request)
             answer = lab.respond(request)
             fault = lab.faults.take(request, answer.file)
             record.fault = fault is not None
@@ -277,14 +297,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_chunks(record, answer)
         elif fault.kind == "chunked_cut":
             self.send_head(record, answer, {"Transfer-Encoding": "chunked"})
-            self.send_chunks(record, answer, fault.after_bytes)
+            self.send_chunks(record, answer, fault.after_bytes or 0)
             self.drop()
         elif fault.kind == "no_end":
             self.send_head(record, answer, {"Connection": "close"})
             self.send_blocks(record, answer)
             self.drop()
         else:
-            self.send(record, answer, fault.after_bytes)
+            if fault.after_bytes is not None:
+                self.send(record, answer, fault.after_bytes)
             if fault.kind == "stall":
                 self.wait_until_the_client_leaves()
             self.drop(reset=fault.kind == "reset")
