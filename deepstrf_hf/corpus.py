@@ -132,6 +132,8 @@ class Archive:
         Of an optional one: whether waveforms come from it, and nothing else does.
     by_default : bool
         Of an optional one: whether it is fetched unless somebody refuses, since published values come from it.
+    record : str, optional
+        What its host calls the record that tells its size and checksum, where the address does not name that.
     file_set : FileSet, optional
         Of a set of files: where they are; `name` is the folder below the data directory that holds them.
     """
@@ -148,6 +150,7 @@ class Archive:
     remote_members: bool = False
     waveforms: bool = False
     by_default: bool = False
+    record: str | None = None
     file_set: FileSet | None = None
 
 

@@ -84,6 +84,7 @@ class Le2025(CorpusBuilder):
                 ARCHIVE,
                 "https://figshare.com/ndownloader/files/55083911",
                 note="all of it: 105 MB, 720 unpacked",
+                record="29203457",
                 unpack=Unpack(
                     into=INNER_FOLDER,
                     strip=(INNER_FOLDER,),

@@ -109,17 +109,18 @@ class ArchiveJob:
 
     def _keep(self) -> Outcome:
         self.data.begin(self.archive)
-        fetched = self._fetch()
+        fetched = self._fetch(self.data.path / self.archive.name)
         self.data.finish(self.archive, self._locked(fetched))
         return Outcome(self.archive.name, FETCHED, fetched.size_bytes, files=1)
 
     def _fetch_and_unpack(self, how: Unpack) -> Outcome:
         self.data.begin(self.archive)
-        fetched = self._fetch()
+        by_hand = self.data.path / self.archive.name
+        passing = self.data.passing(self.archive)
+        fetched = self._fetch(by_hand if self.keep_archive or by_hand.is_file() else passing)
         members = self._unpack(fetched.path, how, self.wanted)
         self.data.finish(self.archive, self._locked(fetched, members))
-        if not self.keep_archive:
-            fetched.path.unlink()
+        self.data.remove_passing(self.archive)
         return Outcome(self.archive.name, UNPACKED, fetched.size_bytes, files=len(members))
 
     def _fetch_members(self, how: Unpack) -> Outcome:
@@ -155,11 +156,9 @@ class ArchiveJob:
         self.data.finish(self.archive, begun)
         return Outcome(self.archive.name, MEMBERS, sum(member.size_bytes for member in members), files=len(members))
 
-    def _fetch(self) -> Fetched:
-        name = self.archive.name
-        return fetch(
-            self.session, self.archive.url, self.data.path / name, self.expected, progress=self.progress.of(name)
-        )
+    def _fetch(self, target: Path) -> Fetched:
+        advance = self.progress.of(self.archive.name)
+        return fetch(self.session, self.archive.url, target, self.expected, progress=advance)
 
     def _is_wanted(self, name: str) -> bool:
         return self.wanted is None or self.wanted(name)
@@ -197,6 +196,6 @@ class ArchiveJob:
             fetched.size_bytes,
             self.expected.checksum,
             fetched.sha256,
-            fetched.etag,
+            None,
             {member.name: LockedFile(member.size_bytes, member.sha256) for member in members},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +14,8 @@ from deepstrf_hf.corpus import Archive
 from deepstrf_hf.download.lock_file import LockedArchive, LockedFile, LockFile
 from deepstrf_hf.errors import DataDirectoryError
 
+PASSING_FOLDER = ".archives"
+"""Folder of archives that are there only until they are unpacked. One that a user put beside the data is his."""
 SECONDS_BETWEEN_NOTES = 5.0
 """Members that were fetched since the last note are fetched again if the process is killed."""
 
@@ -54,6 +57,16 @@ class DataDirectory:
         entry = self._lock_file.archives.get(archive.name)
         return entry if entry is not None and entry.url == archive.url else None
 
+    def passing(self, archive: Archive) -> Path:
+        """Return where an archive is fetched to that goes when it has been unpacked."""
+        return self.path / PASSING_FOLDER / archive.name
+
+    def remove_passing(self, archive: Archive) -> None:
+        """Remove an archive that was fetched to be unpacked, if it is there."""
+        self.passing(archive).unlink(missing_ok=True)
+        with suppress(OSError):  # others are still there
+            self.passing(archive).parent.rmdir()
+
     def begin(self, archive: Archive) -> None:
         """Note that an archive is being fetched; what is known of it stays known."""
         known = self.entry(archive) or LockedArchive(archive.url, _now(), complete=False)
@@ -83,7 +96,7 @@ class DataDirectory:
         entry = self.entry(archive)
         if entry is None or not entry.complete:
             return False
-        if archive.unpack is None:
+        if archive.unpack is None and archive.file_set is None:
             file = self.path / archive.name
             return file.is_file() and file.stat().st_size == entry.size_bytes
         return bool(entry.members) and len(self.members_there(archive)) == len(entry.members)
@@ -91,9 +104,9 @@ class DataDirectory:
     def members_there(self, archive: Archive) -> Mapping[str, LockedFile]:
         """Return the members of an archive that are there as the lock file says, going by sizes."""
         entry = self.entry(archive)
-        if entry is None or archive.unpack is None:
+        if entry is None:
             return {}
-        folder = self.path / archive.unpack.into
+        folder = self.path / (archive.name if archive.unpack is None else archive.unpack.into)
         return {
             name: member
             for name, member in entry.members.items()

@@ -38,8 +38,7 @@ def refuse_too_little_space(directory: Path, archives: Sequence[Archive], expect
         packed = expected[archive.name].size_bytes
         if archive.remote_members or packed is None:
             continue
-        part = directory / f"{archive.name}.part"
-        needed += packed - (part.stat().st_size if part.is_file() else 0)
+        needed += packed - sum(part.stat().st_size for part in directory.rglob(f"{archive.name}.part"))
         if archive.unpack is not None:
             needed += archive.unpack.about_bytes or UNPACKED_PER_PACKED * packed
     free = shutil.disk_usage(directory).free

@@ -165,7 +165,10 @@ def download_corpus(
         missing = [
             archive for archive in archives if not data.holds(archive) or (archive.remote_members and not offline)
         ]
-        outcomes = {archive.name: Outcome(archive.name, THERE) for archive in archives if archive not in missing}
+        there = [archive for archive in archives if archive not in missing]
+        for archive in there:  # a run that was killed may have left it
+            data.remove_passing(archive)
+        outcomes = {archive.name: Outcome(archive.name, THERE) for archive in there}
         hosts = _sessions(missing, stack, offline, ask, retries)
         whole = [archive for archive in missing if archive.file_set is None]
         expected, notes = _expected(whole, hosts, data)

@@ -56,7 +56,7 @@ class LockedArchive:
     sha256 : str, optional
         What was learned when it was fetched; None where only members were read.
     etag : str, optional
-        The server's word for this state of the file.
+        The server's word for this state of the file, where members were read from it.
     members : mapping of str to LockedFile
         Files by their name below the folder that the archive is unpacked to; none of an archive that is kept as it is.
     """

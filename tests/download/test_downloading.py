@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from deepstrf_hf.errors import DataDirectoryError, DownloadError, LoginError, Pa
 from deepstrf_hf.registry import load_builder
 from tests.download.helpers import Waits, names_in
 from tests.download.lab_hosts.places_crcns import PASSWORD, USERNAME
+from tests.download.lab_hosts.reach import child_environment
 from tests.download.lab_hosts.server import LabHosts
 from tests.download.packed_corpora import pack
 from tests.every_corpus import TREES
@@ -118,9 +121,32 @@ def test_the_check_finds_what_was_fetched_whole(name: str, published: Any, scrat
 
 EXPECTED_PROBLEMS = {
     "downer2025": {("Files are missing", "auditory_cortex_data/sessions/*/*_MUsp*.mat")},
+    "ns1": {
+        ("A file has another size", "MetadataSHEnCneurons.mat"),
+        ("A file is not the one it should be", "MetadataSHEnCneurons.mat"),
+    },
     "wingert2026": {("A file is not the one it should be", "cell_list.csv")},
 }
-"""Of trees that were made up: fewer channels, and another list of cells than that whose MD5 is declared."""
+"""Of trees that were made up: fewer channels, and other files than those whose MD5 is declared."""
+
+
+def test_two_processes_on_one_directory_make_one_download(
+    published: Any, lab: LabHosts, scratch: Path, tmp_path: Path
+) -> None:
+    _, archives = published("nat4")
+    environment = child_environment(lab, tmp_path)
+    command = [sys.executable, "-m", "tests.download.lab_hosts.run", "deepstrf_hf", "download", "nat4"]
+    both = [
+        subprocess.Popen([*command, "--dest", str(scratch)], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    asked = [record.path for record in lab.requests if record.path.endswith("/content")]
+    assert sorted(asked) == sorted(set(asked))
+    assert {archive.name for archive in archives.values() if not archive.optional} == {
+        path.split("/")[-2] for path in asked
+    }
 
 
 # Only what is needed --------------------------------------------------------------------------------------------------
@@ -212,6 +238,17 @@ def test_archives_are_kept_on_request(published: Any, scratch: Path) -> None:
     published("crcns_aa1")
     fetch("crcns_aa1", scratch, keep_archives=True)
     assert (scratch / "crcns-aa1.zip").is_file()
+
+
+def test_an_archive_that_the_user_put_there_is_used_and_stays(published: Any, lab: LabHosts, scratch: Path) -> None:
+    _, archives = published("crcns_aa1")
+    (archive,) = archives.values()
+    content = (scratch.parent / "packed" / archive.name).read_bytes()
+    (scratch / archive.name).write_bytes(content)
+    assert fetch("crcns_aa1", scratch).outcomes[0].action == "fetched and unpacked"
+    assert (scratch / archive.name).read_bytes() == content
+    assert not [record for record in lab.requests if record.path.endswith(archive.name)]
+    assert not (scratch / ".archives").exists()
 
 
 def test_a_checksum_is_learned_and_holds_for_later(published: Any, lab: LabHosts, scratch: Path) -> None:

@@ -7,7 +7,7 @@ from deepstrf_hf.download.hosts import Host, host_of
 from deepstrf_hf.download.transfer import Expected, fetch
 from deepstrf_hf.registry import corpus_names, load_builder
 
-from .fault_table import HOSTS
+from .fault_table import HOSTS, RECORDS
 from .helpers import content, git_blob, session_for
 
 CONTENT = content(100_000)
@@ -20,15 +20,19 @@ API_HOSTS = {
 """Kinds of host that tell sizes and checksums, and what is asked for the addresses of `HOSTS`."""
 
 
-def published(url, name="a"):
+def archive(url):
+    return Archive("a", url, record=RECORDS.get(url))
+
+
+def published(url):
     with session_for(url) as session:
-        return host_of(url).published(session, [Archive(name, url)])
+        return host_of(url).published(session, [archive(url)])
 
 
 @pytest.mark.parametrize("corpus", corpus_names())
 def test_the_hosts_of_all_corpora_are_known(corpus):
-    for archive in load_builder(corpus).CORPUS.archives:
-        assert type(host_of(archive.url)) is not Host, archive.url
+    for declared in load_builder(corpus).CORPUS.archives:
+        assert type(host_of(declared.url)) is not Host, declared.url
 
 
 def test_only_crcns_wants_a_login():
@@ -49,7 +53,7 @@ def test_what_is_published_is_learned_before_the_download(lab, scratch, kind):
     url = HOSTS[kind]
     file = lab.publish(url, CONTENT)
     with session_for(url) as session:
-        told = host_of(url).published(session, [Archive("a", url)])
+        told = host_of(url).published(session, [archive(url)])
         expected = told.files.get("a", Expected())
         fetched = fetch(session, url, scratch / "a", expected)
     assert fetched.path.read_bytes() == CONTENT
@@ -74,7 +78,7 @@ def test_a_record_of_several_files_is_asked_for_once(lab):
 
 @pytest.mark.parametrize("kind", API_HOSTS)
 def test_the_question_that_is_asked(kind):
-    assert host_of(HOSTS[kind]).api_url(HOSTS[kind]) == API_HOSTS[kind]
+    assert host_of(HOSTS[kind]).api_url(archive(HOSTS[kind])) == API_HOSTS[kind]
 
 
 @pytest.mark.parametrize("kind", API_HOSTS)
@@ -126,7 +130,7 @@ def test_what_is_malformed_is_not_believed(lab, size, checksum, expected):
 
 
 def test_a_file_of_figshare_whose_article_is_not_known(lab):
-    told = published("https://figshare.com/ndownloader/files/55083911")
+    told = published("https://figshare.com/ndownloader/files/1")
     assert told.files == {}
     assert told.notes == ("a: its address does not tell which record of the host it belongs to",)
     assert lab.requests.records() == []

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from deepstrf_hf.corpus import Archive
 from deepstrf_hf.download.hosts.host import ApiHost, entry, expected_of
 from deepstrf_hf.download.transfer import Expected
 
@@ -17,9 +18,9 @@ class Drum(ApiHost):
 
     names = frozenset({"drum.lib.umd.edu"})
 
-    def api_url(self, url: str) -> str | None:
+    def api_url(self, archive: Archive) -> str | None:
         """Return the address of the bitstream's record."""
-        match = FILE.fullmatch(urlsplit(url).path)
+        match = FILE.fullmatch(urlsplit(archive.url).path)
         return None if match is None else f"https://drum.lib.umd.edu/server/api/core/bitstreams/{match['uuid']}"
 
     def read(self, record: Any, url: str) -> Expected:

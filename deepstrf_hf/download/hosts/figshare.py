@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+from deepstrf_hf.corpus import Archive
 from deepstrf_hf.download.hosts.host import ApiHost, entries, entry, expected_of
 from deepstrf_hf.download.transfer import Expected
 
@@ -13,18 +14,17 @@ FILE = re.compile(r"(?:/ndownloader)?/files/(?P<file>\d+)")
 
 
 class Figshare(ApiHost):
-    """``https://figshare.com/ndownloader/files/<file>#article=<article>``; redirects to its storage.
+    """``https://figshare.com/ndownloader/files/<file>``, of ``/v2/articles/<article>``; redirects to its storage.
 
-    The address of a file does not name its article, which alone tells size and checksum, and there is no question to
-    ask for it; so it stands behind the ``#``, which is sent nowhere.
+    The address of a file does not name its article, which alone tells size and checksum: the archive declares it as
+    `record`.
     """
 
     names = frozenset({"figshare.com", "ndownloader.figshare.com"})
 
-    def api_url(self, url: str) -> str | None:
-        """Return the address of the article, where the address of the file names it."""
-        article = parse_qs(urlsplit(url).fragment).get("article", [""])[0]
-        return f"https://api.figshare.com/v2/articles/{article}" if article.isdigit() else None
+    def api_url(self, archive: Archive) -> str | None:
+        """Return the address of the article, where the archive names it."""
+        return f"https://api.figshare.com/v2/articles/{archive.record}" if archive.record else None
 
     def read(self, record: Any, url: str) -> Expected:
         """Find the file by its number; the MD5 that figshare computed, else the one it was given."""

@@ -93,8 +93,8 @@ class Host:
 class ApiHost(Host):
     """A host with an API that tells sizes and checksums, as JSON."""
 
-    def api_url(self, url: str) -> str | None:
-        """Return the address of the record that tells of the file at an address; None where there is none."""
+    def api_url(self, archive: Archive) -> str | None:
+        """Return the address of the record that tells of an archive; None where there is none."""
         raise NotImplementedError
 
     def read(self, record: Any, url: str) -> Expected:
@@ -107,7 +107,7 @@ class ApiHost(Host):
         files = {}
         notes = []
         for archive in archives:
-            question = self.api_url(archive.url)
+            question = self.api_url(archive)
             if question is None:
                 notes.append(f"{archive.name}: its address does not tell which record of the host it belongs to")
                 continue

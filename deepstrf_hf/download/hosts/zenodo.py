@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from deepstrf_hf.corpus import Archive
 from deepstrf_hf.download.hosts.host import ApiHost, entries, entry, expected_of
 from deepstrf_hf.download.transfer import Expected
 
@@ -17,9 +18,9 @@ class Zenodo(ApiHost):
 
     names = frozenset({"zenodo.org"})
 
-    def api_url(self, url: str) -> str | None:
+    def api_url(self, archive: Archive) -> str | None:
         """Return the address of the record."""
-        match = FILE.fullmatch(urlsplit(url).path)
+        match = FILE.fullmatch(urlsplit(archive.url).path)
         return None if match is None else f"https://zenodo.org/api/records/{match['record']}"
 
     def read(self, record: Any, url: str) -> Expected:
