@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deepstrf_hf.download.replies import Reply
 
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 NO_SUCH_RANGE = re.compile(r"bytes \*/(\d+)")
 
 
@@ -36,7 +36,7 @@ class Origin:
         size = reply.length
         if reply.status == 206:
             match = CONTENT_RANGE.fullmatch(reply.header("Content-Range") or "")
-            size = None if match is None or match[3] == "*" else int(match[3])
+            size = None if match is None else int(match[3])
         return cls(url, reply.strong_etag, reply.header("Last-Modified"), size)
 
     @property
@@ -64,7 +64,7 @@ class Origin:
             reply.status == 206
             and match is not None
             and int(match[1]) == first
-            and (self.size_bytes is None or match[3] in ("*", str(self.size_bytes)))
+            and self.size_bytes in (None, int(match[3]))
             and (self.etag is None or reply.strong_etag in (None, self.etag))
         )
 

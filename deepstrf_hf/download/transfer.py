@@ -245,9 +245,12 @@ class _Transfer:
             self._resumed_from = self._part.size
             self._write(reply)
         size = self._part.size
-        for whole in (origin.size_bytes, self._expected.size_bytes):
+        # What a part says of the whole may be more than the answer before it did.
+        for whole in (origin.size_bytes, Origin.of(self._url, reply).size_bytes, self._expected.size_bytes):
             if whole is not None and size < whole:
                 raise PassingError(f"{reply.host} sent {size:,} of {whole:,} bytes")
+            if whole is not None and size > whole:
+                raise _WrongContentError("size", f"{size:,} bytes", f"{whole:,} bytes")
 
     def _begin(self, reply: Reply) -> Origin:
         """Begin with the first byte."""

@@ -203,12 +203,38 @@ def test_a_host_that_continues_another_file_is_seen(lab, file, get):
 
 
 @pytest.mark.parametrize(
-    "content_range", [None, "bytes 300001-499999/500000", "bytes 300000-499999/500001", "bytes 0-9/500000", "nonsense"]
+    "content_range",
+    [
+        "bytes 300000-499999/*",
+        None,
+        "bytes 300001-499999/500000",
+        "bytes 300000-499999/500001",
+        "bytes 0-9/500000",
+        "nonsense",
+    ],
 )
 def test_a_part_that_was_not_asked_for_is_not_taken(lab, file, get, content_range):
     headers = {"ETag": file.etag} | ({} if content_range is None else {"Content-Range": content_range})
     lab.fail("truncated", file, after_bytes=300_000)
     lab.fail("answer", file, status=206, headers=headers, content=b"x" * 200_000)
+    assert get().requests == 3
+
+
+@pytest.mark.parametrize("first", ["truncated", "chunked_cut"])
+@pytest.mark.parametrize("length", [0, 1, 50_000, 106_783])
+def test_less_than_the_rest_is_not_taken_for_it(lab, file, get, first, length):
+    part = CONTENT[393_216 : 393_216 + length]
+    headers = {"ETag": file.etag, "Content-Range": f"bytes 393216-{393_215 + length}/{len(CONTENT)}"}
+    lab.fail(first, file, after_bytes=393_216)
+    lab.fail("answer", file, status=206, headers=headers, content=part)
+    assert get().requests == 3
+
+
+@pytest.mark.parametrize("first", ["truncated", "chunked_cut"])
+def test_more_than_the_rest_is_not_taken_for_it(lab, file, get, first):
+    headers = {"ETag": file.etag, "Content-Range": f"bytes 393216-{len(CONTENT) - 1}/{len(CONTENT)}"}
+    lab.fail(first, file, after_bytes=393_216)
+    lab.fail("answer", file, status=206, headers=headers, content=CONTENT[393_216:] + b"more")
     assert get().requests == 3
 
 
