@@ -205,7 +205,8 @@ def _sessions(
     """Make a session for each host; credentials are looked for once, and only where they are needed."""
     sessions = {}
     for host in dict.fromkeys(host_of(archive.url) for archive in archives):
-        credentials = credentials_for(host.login_site, ask=ask) if host.login_site is not None else None
+        login = host.login_site if not offline else None
+        credentials = credentials_for(login, ask=ask) if login is not None else None
         sessions[host] = stack.enter_context(host.session(credentials, offline=offline, retries=retries))
     return sessions
 

@@ -107,8 +107,12 @@ def test_a_failed_login_is_told_without_the_password(
         assert PASSWORD not in text
 
 
-def test_offline_names_what_is_missing(scratch: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("corpus", ["nat4", "crcns_aa1"])
+def test_offline_names_what_is_missing(
+    corpus: str, scratch: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CRCNS_PASSWORD")
     with pytest.raises(SystemExit) as left:
-        main(["download", "nat4", "a1", "--offline", "--dest", str(scratch)])
+        main(["download", corpus, "--offline", "--dest", str(scratch)])
     assert left.value.code == 1
     assert "offline" in capsys.readouterr().err
