@@ -174,7 +174,7 @@ class NameClashes:
                 "An archive has members that would overwrite each other",
                 self._archive,
                 member="/".join(member),
-                found=f"also a {'folder' if was_folder else 'file'} {'/'.join(earlier)!r}",
+                found=f"also a {'folder' if was_folder else 'file'} {'/'.join(earlier)!a}",
                 expected="names that differ in more than case and the composition of accents",
             )
 

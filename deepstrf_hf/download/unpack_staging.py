@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,9 @@ from types import TracebackType
 from filelock import FileLock
 
 from deepstrf_hf.errors import DownloadError
+
+_THREADS = 8
+"""Files that are synchronised at a time: the system joins their waits, which is many times as fast for small files."""
 
 
 class UnpackStaging:
@@ -65,9 +69,9 @@ class UnpackStaging:
     def commit(self) -> None:
         """Put the whole of the new content in place of the old."""
         with writing_to(self.target):
-            for path in self.folder.rglob("*"):
-                if path.is_file():
-                    _synchronise(path)
+            files = [path for path in self.folder.rglob("*") if path.is_file()]
+            with ThreadPoolExecutor(_THREADS) as threads:
+                list(threads.map(_synchronise, files))
             if self.target.exists():
                 self.target.rename(self._previous)
             self.folder.rename(self.target)
