@@ -17,7 +17,7 @@ from pathlib import Path
 
 from deepstrf_hf.download.unpack import unpack
 from deepstrf_hf.errors import ArchiveError
-from scripts.archives.hostile import LIMITS, hostile_archives
+from scripts.archives.hostile import GROUPS, LIMITS
 
 OUTCOMES = ("refused", "got through", "other error", "left traces")
 
@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--each", action="store_true", help="show what was said of each archive")
     arguments = parser.parse_args()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for group, name, archive in hostile_archives():
+    for group, name, archive in ((group, *named) for group, archives in GROUPS.items() for named in archives()):
         with tempfile.TemporaryDirectory() as directory:
             outcome, said = outcome_of(archive, Path(directory))
         counts[group][outcome] += 1

@@ -8,7 +8,7 @@ import lzma
 import stat
 import struct
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from deepstrf_hf.download.unpack import Limits
@@ -108,31 +108,6 @@ KINDS_OF_TAR = {
 }
 
 
-def hostile_archives() -> Iterator[tuple[str, str, bytes]]:
-    """Make them all.
-
-    Yields
-    ------
-    tuple of (str, str, bytes)
-        Group, name, and the archive.
-    """
-    for group, archives in (
-        ("name, zip", _zip_names()),
-        ("name, tar", _tar_names()),
-        ("clash, zip", _zip_clashes()),
-        ("clash, tar", _tar_clashes()),
-        ("kind, zip", _zip_kinds()),
-        ("kind, tar", _tar_kinds()),
-        ("bomb, zip", _zip_bombs()),
-        ("bomb, tar", _tar_bombs()),
-        ("damage, zip", _zip_damage()),
-        ("damage, tar", _tar_damage()),
-        ("no archive", _no_archives()),
-    ):
-        for name, archive in archives:
-            yield group, name, archive
-
-
 Archives = Iterator[tuple[str, bytes]]
 
 
@@ -225,7 +200,7 @@ def _zip_bombs() -> Archives:
     yield "too many", zip_of([ZipMember(f"file{n}", CONTENT) for n in range(51)])
     yield "too many, counted as one", zip_of([ZipMember(f"file{n}", CONTENT) for n in range(51)], count=1)
     yield "too many folders", zip_of([GOOD_ZIP, *(ZipMember(f"{n}/", mode=FOLDER, method=STORED) for n in range(50))])
-    yield "directory too large", zip_of([ZipMember(f"{n:05}" * 40, b"x", method=STORED) for n in range(1000)])
+    yield "many with long names", zip_of([ZipMember(f"{n:05}" * 40, b"x", method=STORED) for n in range(1000)])
     yield "lies, small", zip_of([GOOD_ZIP, ZipMember("zeros", zeros, size=10, crc=_crc(zeros[:10]))])
     yield "lies, nothing", zip_of([GOOD_ZIP, ZipMember("zeros", zeros, size=0, crc=0)])
     yield "lies, one byte less", zip_of([GOOD_ZIP, ZipMember("other", CONTENT, size=len(CONTENT) - 1)])
@@ -316,6 +291,10 @@ def _zip_damage() -> Archives:
     yield "name not UTF-8, flagged as such", zip_of([GOOD_ZIP, ZipMember(b"good/\xff\xfe", b"x")])
     yield "offset beyond the end", zip_of([GOOD_ZIP, ZipMember("other", b"x", offset=2**31)])
     yield "directory before the beginning", zip_of([GOOD_ZIP], directory_size=5000)
+    yield "bytes before the first member", zip_of([GOOD_ZIP]) + zip_of([ZipMember("other", b"x")])
+    yield "directory of fewer members", zip_of([GOOD_ZIP, ZipMember("other", b"x")], count=1)
+    yield "directory of more members", zip_of([GOOD_ZIP], count=2)
+    yield "bytes after the end", zip_of([GOOD_ZIP]) + b"\n"
     yield "directory of no size", zip_of([GOOD_ZIP], directory_size=0)
 
 
@@ -372,3 +351,19 @@ def _no_archives() -> Archives:
 
 def _crc(content: bytes) -> int:
     return ZipMember("", content).sizes()[0]
+
+
+GROUPS: dict[str, Callable[[], Archives]] = {
+    "name, zip": _zip_names,
+    "name, tar": _tar_names,
+    "clash, zip": _zip_clashes,
+    "clash, tar": _tar_clashes,
+    "kind, zip": _zip_kinds,
+    "kind, tar": _tar_kinds,
+    "bomb, zip": _zip_bombs,
+    "bomb, tar": _tar_bombs,
+    "damage, zip": _zip_damage,
+    "damage, tar": _tar_damage,
+    "no archive": _no_archives,
+}
+"""What yields the names and bytes of the archives of each group."""
