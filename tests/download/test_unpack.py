@@ -173,7 +173,8 @@ def test_zip_of_64_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("isal", [True, False], ids=["as installed", "without isal"])
 def test_with_and_without_isal(isal: bool, pack: Callable[..., Path], tmp_path: Path) -> None:
     """In a process of its own, so that no other test sees modules that were loaded differently."""
-    archive = pack({"noise": os.urandom(3 * BLOCK), "zeros": bytes(3 * BLOCK), "text": b"1, 2, 3\n" * 400_000})
+    files = {"noise": os.urandom(3 * BLOCK), "zeros": bytes(3 * BLOCK), "text": b"1, 2, 3\n" * 400_000}
+    archive = pack(files)
     code = f"""
 import sys
 if not {isal}:
@@ -184,7 +185,8 @@ limits = Limits(10**9, 9, 9000)
 print(unpack(Path({str(archive)!r}), Path({str(tmp_path / "raw")!r}), limits=limits))
 """
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert run.stdout.strip() == str(members_of(files_below(tmp_path / "raw")))
+    assert run.stdout.strip() == str(members_of(files))
+    assert files_below(tmp_path / "raw") == files
 
 
 def test_gzip_streams_in_a_row_and_padding(tmp_path: Path) -> None:
