@@ -135,7 +135,7 @@ class ZipDirectory:
             ) = _ENTRY.unpack(fields)
             lengths = name_length + extra_length + comment_length
             position += _ENTRY.size + lengths
-            if magic != b"PK\x01\x02" or position > self._end:
+            if magic != b"PK\x01\x02":
                 raise self._damaged(f"no entry where member {number + 1} of {self._count} should be")
             text = self._file.read(lengths)
             name = self._name(text[:name_length], flags)
