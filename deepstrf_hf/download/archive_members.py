@@ -87,5 +87,5 @@ def refusal(
 
 
 def _shown(name: str, longest: int = 200) -> str:
-    text = name if name.isprintable() else ascii(name)
+    text = repr(name)
     return text if len(text) <= longest else f"{text[:longest]}… ({len(name)} characters)"

@@ -103,7 +103,7 @@ def _fault(part: str) -> str | None:
 
 
 def without_wrapper(members: Sequence[tuple[Parts, bool]], wrapper: Parts) -> list[Parts]:
-    """Take the leading folders off all names, if all members lie in them; else leave all names as they are.
+    """Take the leading folders off all names, as many of them as all members lie in.
 
     Some archives are in circulation with and without the folder around them. What macOS adds beside that folder
     (``__MACOSX/``, ``.DS_Store``, ``._name``) does not count, and is left out with it.
@@ -113,20 +113,22 @@ def without_wrapper(members: Sequence[tuple[Parts, bool]], wrapper: Parts) -> li
     members : sequence of (tuple of str, bool)
         Components of each name, and whether it is a folder.
     wrapper : tuple of str
-        The leading folders.
+        The leading folders, outermost first.
 
     Returns
     -------
     list of tuple of str
         One for each member; empty for what is left out: the leading folders themselves, and strays beside them.
     """
-    depth = len(wrapper)
-    names = [() if depth and _is_stray_beside(parts, wrapper) else parts for parts, _ in members]
-    for parts, (_, is_folder) in zip(names, members, strict=True):
-        inside = parts[:depth] == wrapper[: len(parts)] and (is_folder or len(parts) > depth)
-        if parts and not inside:
-            return [parts for parts, _ in members]
-    return [parts[depth:] for parts in names]
+    for depth in range(len(wrapper), 0, -1):
+        folders = wrapper[:depth]
+        names = [() if _is_stray_beside(parts, folders) else parts for parts, _ in members]
+        if all(
+            not parts or (parts[:depth] == folders[: len(parts)] and (is_folder or len(parts) > depth))
+            for parts, (_, is_folder) in zip(names, members, strict=True)
+        ):
+            return [parts[depth:] for parts in names]
+    return [parts for parts, _ in members]
 
 
 def _is_stray_beside(parts: Parts, wrapper: Parts) -> bool:
@@ -174,7 +176,7 @@ class NameClashes:
                 "An archive has members that would overwrite each other",
                 self._archive,
                 member="/".join(member),
-                found=f"also a {'folder' if was_folder else 'file'} {'/'.join(earlier)!r}",
+                found=f"also a {'folder' if was_folder else 'file'} {'/'.join(earlier)!a}",
                 expected="names that differ in more than case and the composition of accents",
             )
 

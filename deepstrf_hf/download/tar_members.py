@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator
 from typing import IO, BinaryIO
 
 from deepstrf_hf.download.archive_members import BLOCK, Entry, refusal
+from deepstrf_hf.errors import ArchiveError
 from deepstrf_hf.formats.inflate import INFLATE_ERRORS, open_gzip
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -196,10 +197,10 @@ class _TarStream:
         self._position += len(block)
         return block
 
-    def _other_kind(self, name: str, found: str) -> Exception:
+    def _other_kind(self, name: str, found: str) -> ArchiveError:
         problem = "A tar archive has a member that cannot be unpacked"
         return refusal(problem, self._archive, member=name, found=found, expected="a file or folder")
 
-    def _damaged(self, found: object, expected: object) -> Exception:
+    def _damaged(self, found: object, expected: object) -> ArchiveError:
         problem = "An archive is damaged, cut short, or not a tar archive"
         return refusal(problem, self._archive, member=self._member, found=found, expected=expected)

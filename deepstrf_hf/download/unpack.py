@@ -23,9 +23,9 @@ from typing import BinaryIO
 from deepstrf_hf.download.archive_members import Entry, PackedMembers, refusal
 from deepstrf_hf.download.member_names import NameClashes, Parts, split_name, without_wrapper
 from deepstrf_hf.download.tar_members import TarMembers
-from deepstrf_hf.download.unpack_staging import UnpackStaging, writing_to
+from deepstrf_hf.download.unpack_staging import UnpackStaging
 from deepstrf_hf.download.zip_members import ZIP_MAGIC, ZipMembers
-from deepstrf_hf.errors import DownloadError, MissingRawFileError
+from deepstrf_hf.errors import ArchiveError, DownloadError, MissingRawFileError
 
 _DISK_BLOCK = 4096
 """Bytes that file systems hand out at a time: a file takes up to so many more than its content."""
@@ -100,8 +100,8 @@ def unpack(
     target : Path
         The folder that becomes the content of the archive. Without `wanted`, what it held before is gone afterwards.
     strip : sequence of str
-        Leading folders that are taken off the names of members, if all members lie in them (``__MACOSX/``,
-        ``.DS_Store`` and ``._name`` beside them are then left out); else all names stay as they are.
+        Leading folders that are taken off the names of members, as many of them as all members lie in (``__MACOSX/``,
+        ``.DS_Store`` and ``._name`` beside them are then left out).
     limits : Limits
         What it may unpack to at most.
     wanted : callable, optional
@@ -129,7 +129,7 @@ def unpack(
         There is not enough free space, or the system refuses to write.
     """
     with _opened(archive) as (file, label):
-        packed, size_bytes = _recognised(file, label, limits)
+        packed, size_bytes = _recognised(file, label)
         planned = _plan(_within_limits(packed.entries(), size_bytes, limits, label), tuple(strip), label)
         chosen = {
             number: member
@@ -138,16 +138,17 @@ def unpack(
         }
         _check_free_space(target, list(chosen.values()))
         members = []
-        with UnpackStaging(target) as staging:
-            for number, content in packed.contents(chosen):
-                member, path = chosen[number], staging.folder / chosen[number].name
-                with writing_to(target):
-                    (path if member.is_folder else path.parent).mkdir(parents=True, exist_ok=True)
+        with _writing_to(target), UnpackStaging(target) as staging:
+            for number, packed_content in packed.contents(chosen):
+                member = chosen[number]
+                content, path = _as_announced(packed_content, member, label), staging.folder / member.name
                 if member.is_folder:
-                    _drain(content)
+                    path.mkdir(parents=True, exist_ok=True)
+                    for _ in content:  # none; but its header is checked
+                        pass
                     continue
-                sha256 = _write(path, content, member, label, progress)
-                members.append(Member(member.name, member.size_bytes, sha256))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                members.append(Member(member.name, member.size_bytes, _write(path, content, progress)))
                 if wanted is not None:
                     staging.place(member.name)
                     if placed is not None:
@@ -181,13 +182,13 @@ def _opened(archive: Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
         yield file, str(archive)
 
 
-def _recognised(file: BinaryIO, label: str, limits: Limits) -> tuple[PackedMembers, int]:
+def _recognised(file: BinaryIO, label: str) -> tuple[PackedMembers, int]:
     """Return the reader for the archive, by how it begins, and its size in bytes."""
     size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     begin = file.read(6)
     if begin[:4] in ZIP_MAGIC:
-        return ZipMembers(file, label, limits.most_members), size_bytes
+        return ZipMembers(file, label), size_bytes
     for magic, kind in _OTHER_MAGIC.items():
         if begin.startswith(magic):
             raise refusal("This kind of archive is not unpacked", label, found=kind, expected="zip, tar or tar.gz")
@@ -244,35 +245,44 @@ def _check_free_space(target: Path, chosen: Sequence[_Planned]) -> None:
         )
 
 
-def _drain(content: Iterator[bytes]) -> None:
-    for _ in content:
-        pass
+@contextmanager
+def _writing_to(target: Path) -> Iterator[None]:
+    """Turn what the system says while files are written into an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(
+            "An archive cannot be unpacked",
+            path=target,
+            found=error,
+            mend="free space on that disk or make the folder writable, or choose another folder; then start again",
+        ) from error
 
 
-def _write(
-    path: Path, content: Iterator[bytes], member: _Planned, label: str, progress: Callable[[int], None] | None
-) -> str:
+def _as_announced(content: Iterator[bytes], member: _Planned, label: str) -> Iterator[bytes]:
+    """Pass content on, of the announced size: not a block more, and no byte less."""
+    size = 0
+    for block in content:
+        size += len(block)
+        if size > member.size_bytes:
+            raise _size_refusal(f"{size} bytes or more", member, label)
+        yield block
+    if size < member.size_bytes:
+        raise _size_refusal(f"{size} bytes", member, label)
+
+
+def _size_refusal(found: str, member: _Planned, label: str) -> ArchiveError:
+    problem = "A member of an archive does not have the size that it announces"
+    return refusal(problem, label, member=member.name, found=found, expected=f"{member.size_bytes} bytes")
+
+
+def _write(path: Path, content: Iterator[bytes], progress: Callable[[int], None] | None) -> str:
     """Write a file that is not there yet, and return the SHA-256 of its content."""
-    digest, written = hashlib.sha256(), 0
-    with writing_to(path):
-        file = path.open("xb")
-    with file:
+    digest = hashlib.sha256()
+    with path.open("xb") as file:
         for block in content:
-            written += len(block)
-            if written > member.size_bytes:
-                break
+            file.write(block)
             digest.update(block)
-            with writing_to(path):
-                file.write(block)
             if progress is not None:
                 progress(len(block))
-        with writing_to(path):
-            file.flush()
-    if written != member.size_bytes:
-        found, expected = (
-            f"{written} bytes" + (" or more" * (written > member.size_bytes)),
-            f"{member.size_bytes} bytes",
-        )
-        problem = "A member of an archive does not have the size that it announces"
-        raise refusal(problem, label, member=member.name, found=found, expected=expected)
     return digest.hexdigest()

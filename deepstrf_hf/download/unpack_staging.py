@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock
 
 from deepstrf_hf.errors import DownloadError
+
+_THREADS = 8
+"""Files that are synchronised at a time: the system joins their waits, which is many times as fast for small files."""
 
 
 class UnpackStaging:
@@ -28,7 +30,9 @@ class UnpackStaging:
     Raises
     ------
     DownloadError
-        The target is a file, or its neighbourhood cannot be written to.
+        The target is a file.
+    OSError
+        Its neighbourhood cannot be written to.
     """
 
     def __init__(self, target: Path) -> None:
@@ -39,14 +43,12 @@ class UnpackStaging:
         self._lock = FileLock(beside.with_name(f"{beside.name}.unpacking.lock"))
 
     def __enter__(self) -> UnpackStaging:
-        with writing_to(self.target):
-            self.target.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
         try:
-            with writing_to(self.target):
-                self._recover()
-                self._clear()
-                self.folder.mkdir()
+            self._recover()
+            self._clear()
+            self.folder.mkdir()
         except BaseException:
             self._unlock()
             raise
@@ -56,28 +58,25 @@ class UnpackStaging:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with writing_to(self.target):
-                self._recover()
-                self._clear()
+            self._recover()
+            self._clear()
         finally:
             self._unlock()
 
     def commit(self) -> None:
         """Put the whole of the new content in place of the old."""
-        with writing_to(self.target):
-            for path in self.folder.rglob("*"):
-                if path.is_file():
-                    _synchronise(path)
-            if self.target.exists():
-                self.target.rename(self._previous)
-            self.folder.rename(self.target)
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        with ThreadPoolExecutor(_THREADS) as threads:
+            list(threads.map(_synchronise, files))
+        if self.target.exists():
+            self.target.rename(self._previous)
+        self.folder.rename(self.target)
 
     def place(self, name: str) -> None:
         """Put one file, named by its path in the staging folder, in the same place of the target."""
-        with writing_to(self.target):
-            _synchronise(self.folder / name)
-            (self.target / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / name).replace(self.target / name)
+        _synchronise(self.folder / name)
+        (self.target / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).replace(self.target / name)
 
     def _recover(self) -> None:
         """Complete a replacement, or undo the first half of one that ended between its two renames."""
@@ -96,34 +95,12 @@ class UnpackStaging:
             shutil.rmtree(self.folder)
 
     def _unlock(self) -> None:
-        if (
-            os.name == "posix"
-        ):  # while it is held: another process may hold it the moment after; elsewhere filelock does
+        if os.name == "posix":  # before another process can take it; elsewhere the lock removes its file itself
             Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
 
 
-@contextmanager
-def writing_to(target: Path) -> Iterator[None]:
-    """Turn what the system says while a file is written into an error of ours.
-
-    Raises
-    ------
-    DownloadError
-        The disk is full, or writing is not allowed.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise DownloadError(
-            "An archive cannot be unpacked",
-            path=target,
-            found=error,
-            mend="free space on that disk or make the folder writable, or choose another folder; then start again",
-        ) from error
-
-
 def _synchronise(path: Path) -> None:
     """Ask the system to write a file to disk, so that a power cut after the rename finds it whole."""
-    with path.open("rb") as file:
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
