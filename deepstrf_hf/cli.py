@@ -93,8 +93,14 @@ def build(
     corpus: Annotated[str, typer.Argument(help="Name of the corpus.")],
     cohorts: Annotated[list[str] | None, typer.Argument(help="Cohorts; all if none is named.")] = None,
     data_dir: Annotated[Path, typer.Option(help="Directory of the raw files.")] = ...,  # type: ignore[assignment]
-    out: Annotated[Path, typer.Option(help="Directory to write.")] = ...,  # type: ignore[assignment]
-    num_proc: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
+    out: Annotated[str, typer.Option(help="Directory to write, or a URL that fsspec knows.")] = ...,  # type: ignore[assignment]
+    num_proc: Annotated[
+        int | None, typer.Option(min=1, help="Parts built at once; the result does not depend on it.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="processes of this machine, or ray.")] = "processes",
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; a new one on this machine if not given.")
+    ] = None,
     waveform: Annotated[bool, typer.Option("--waveform", help="Also write rows that carry the waveform.")] = False,
     stimulus: Annotated[
         str | None, typer.Option(help="inline or reference, instead of what the corpus declares.")
@@ -125,6 +131,8 @@ def build(
         audio=audio,
         on_error=on_error,
         num_proc=num_proc,
+        engine=engine,
+        address=address,
     )
     from deepstrf_hf.report_table import print_report
 
