@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from deepstrf_hf.card_assets import remove_pictures
 from deepstrf_hf.errors import OutputDirectoryError
-from deepstrf_hf.names import REPORT_NAME
+from deepstrf_hf.names import CARD_NAME, REPORT_NAME
 from deepstrf_hf.output import refuse_other_content, tell_what_is_kept
 from deepstrf_hf.part_store import MANIFEST, LocalParts
 from deepstrf_hf.report import BuildReport
@@ -124,7 +124,8 @@ class OutputDirectory:
         """
         for entry in sorted(self.path.iterdir()) if self.path.is_dir() else []:
             target = self.tree / entry.name
-            if entry.name in replaced or target.exists():
+            # The card and the report are written anew: a link to the old ones would be written through.
+            if entry.name in (*replaced, CARD_NAME, REPORT_NAME) or target.exists():
                 continue
             if entry.is_dir():
                 shutil.copytree(entry, target, copy_function=_link_or_copy, symlinks=True)
