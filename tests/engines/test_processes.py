@@ -85,7 +85,7 @@ def test_a_part_whose_workers_are_always_killed_is_named(raw: Path, tmp_path: Pa
     assert report.cohorts["counts"].n_parts_taken_over == len(set(before)) - 1
 
 
-class Unportable(Exception):
+class UnportableError(Exception):
     """An error that no pipe takes."""
 
     def __init__(self, first: str, second: str) -> None:
@@ -97,11 +97,11 @@ class RaisesUnportable(Toy):
     @classmethod
     def recordings(cls, raw: RawTree, cohort: Cohort, config: Any, part: Part, log: BuildLog) -> Iterator[Recording]:
         yield from ()
-        raise Unportable("nobody can send this", "but its words")
+        raise UnportableError("nobody can send this", "but its words")
 
 
 def test_an_error_that_cannot_be_sent_still_says_what_it_is(raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(DeepstrfError, match="Unportable: nobody can send this"):
+    with pytest.raises(DeepstrfError, match="UnportableError: nobody can send this"):
         build(RaisesUnportable, ["counts"], data_dir=raw, out=tmp_path / "out", num_proc=2)
 
 
