@@ -16,7 +16,7 @@ from deepstrf_hf.recording import Part, Recording
 from tests.toy import Toy
 
 CALLS, KILL = "calls.txt", "kill.txt"
-"""Files beside the raw ones: the parts walked so far, a line each; and who dies where, as ``part times self|parent``."""
+"""Files beside the raw ones: the parts walked so far, a line each; who dies where, as ``part times self|parent``."""
 
 
 class WatchedToy(Toy):
