@@ -7,16 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepstrf_hf.build_cohort import build_cohort
+from deepstrf_hf.build_cohort import CohortBuild
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.card import write_card
-from deepstrf_hf.config import with_parameters
-from deepstrf_hf.engines import open_engine
+from deepstrf_hf.config import CorpusConfig, with_parameters
+from deepstrf_hf.engines import Engine, open_engine
+from deepstrf_hf.engines.serial import SerialEngine
 from deepstrf_hf.errors import OutputDirectoryError, ParameterError
 from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.output import Output, open_output
+from deepstrf_hf.progress import PartsProgress
+from deepstrf_hf.raw_tree import RawTree
+from deepstrf_hf.recording import Part
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport, CohortReport
+from deepstrf_hf.running import results_in_order
 from deepstrf_hf.where import checked_where
 
 
@@ -123,14 +128,54 @@ def build(
         report = BuildReport(builder.CORPUS.name, builder.CORPUS.version)
         report.cohorts = _kept_cohorts(output, wanted, report.corpus_version)
         output.keep_parts_of(wanted)
-        for name, config in wanted.items():
-            report.cohorts[name] = build_cohort(builder, config, name, raw, tables, output, workers)
+        report.cohorts |= _build_cohorts(builder, wanted, raw, tables, output, workers)
         report.cohorts = {name: report.cohorts[name] for name in sorted(report.cohorts)}
         output.carry_over([name + suffix for name in wanted for suffix in SUFFIX.values()])
         report.write(output.tree)
         write_card(builder.CORPUS, report, output.tree)
         output.commit()
     return report
+
+
+def _build_cohorts(
+    builder: type[CorpusBuilder],
+    wanted: Mapping[str, CorpusConfig],
+    raw: RawTree,
+    tables: tuple[str, ...],
+    output: Output,
+    engine: Engine,
+) -> dict[str, CohortReport]:
+    """Build the parts of all cohorts, whose order is that of the cohorts, and write the tables of each."""
+    corpus = builder.CORPUS
+    parts: dict[str, Sequence[Part]] = {}
+    files: dict[str, Sequence[str]] = {}
+    for name, config in wanted.items():
+        cohort = corpus.cohort(config.cohort)
+        parts[name] = builder.parts(raw, cohort, config)
+        if len(parts[name]) == 1:
+            parts[name] = [replace(parts[name][0], n_stimuli=cohort.counts.get("stimuli"))]
+        files[name] = builder.raw_files(raw, cohort, config)
+    n_parts = sum(map(len, parts.values()))
+    if n_parts == 1:
+        engine = SerialEngine()
+    engine.prepare(n_parts)  # workers start while files are hashed
+    hashes = raw.sha256(file for of_cohort in files.values() for file in of_cohort)
+    builds = []
+    for name, config in wanted.items():
+        used = {file: hashes[file] for file in sorted(set(files[name])) if file in hashes}
+        builds.append(CohortBuild(builder, config, name, raw, used, parts[name], tables, output))
+    reports: dict[str, CohortReport] = {}
+    all_parts, jobs = [part for one in parts.values() for part in one], [job for one in builds for job in one.jobs]
+    with PartsProgress(all_parts, f"building {corpus.name}") as progress:
+        results = results_in_order(jobs, engine, progress)
+        for one in builds:
+            n_taken_over = 0
+            for job in one.jobs:
+                result, taken_over = next(results)
+                one.add(job, result)
+                n_taken_over += taken_over
+            reports[one.name] = one.finish(n_taken_over)
+    return reports
 
 
 def _kept_cohorts(output: Output, wanted: Container[str], version: str) -> dict[str, CohortReport]:

@@ -32,28 +32,25 @@ def progress_bar(total: int | None, description: str, unit: str = "file") -> tqd
 class PartsProgress:
     """One bar for all parts of a build, whoever builds them.
 
-    It counts stimuli where the parts say how many they have, or where there is one part only; otherwise parts, with the
-    number of stimuli behind it.
+    It counts stimuli where all parts say how many they have, otherwise parts, with the number of stimuli behind it.
 
     Parameters
     ----------
     parts : sequence of Part
-        All parts.
-    n_stimuli : int, optional
-        Stimuli of the cohort, where known.
+        All parts, by whose positions progress is told.
     description : str
         What is being done.
     """
 
-    def __init__(self, parts: Sequence[Part], n_stimuli: int | None, description: str) -> None:
-        of_parts = [part.n_stimuli for part in parts if part.n_stimuli is not None]
-        known = n_stimuli if len(parts) == 1 else sum(of_parts) if len(of_parts) == len(parts) else None
-        self._by_stimuli = known is not None or len(parts) == 1
+    def __init__(self, parts: Sequence[Part], description: str) -> None:
+        known = [part.n_stimuli for part in parts if part.n_stimuli is not None]
+        self._by_stimuli = len(known) == len(parts)
         self._told: Counter[int] = Counter()
         self._n_stimuli, self._shown_at = 0, 0.0
-        self.bar = progress_bar(
-            known if self._by_stimuli else len(parts), description, "stimulus" if self._by_stimuli else "part"
-        )
+        if self._by_stimuli:
+            self.bar = progress_bar(sum(known), description, "stimulus")
+        else:
+            self.bar = progress_bar(len(parts), description, "part")
 
     def __enter__(self) -> PartsProgress:
         return self
@@ -61,9 +58,9 @@ class PartsProgress:
     def __exit__(self, *error: object) -> None:
         self.bar.close()
 
-    def advance(self, number: int, n_stimuli: int) -> None:
+    def advance(self, position: int, n_stimuli: int) -> None:
         """Take in that stimuli of a part have been done."""
-        self._told[number] += n_stimuli
+        self._told[position] += n_stimuli
         self._n_stimuli += n_stimuli
         if self._by_stimuli:
             self.bar.update(n_stimuli)
@@ -71,8 +68,8 @@ class PartsProgress:
             self._shown_at = time.monotonic()
             self.bar.set_postfix(stimuli=self._n_stimuli)
 
-    def finish(self, number: int, n_stimuli: int) -> None:
+    def finish(self, position: int, n_stimuli: int) -> None:
         """Take in that a part is finished, and how many stimuli it has."""
-        self.advance(number, n_stimuli - self._told[number])
+        self.advance(position, n_stimuli - self._told[position])
         if not self._by_stimuli:
             self.bar.update()

@@ -24,7 +24,7 @@ def _shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stimuli_are_counted_where_all_parts_say_how_many_they_have() -> None:
-    with PartsProgress([Part("a", n_stimuli=3), Part("b", n_stimuli=5)], None, "x") as progress:
+    with PartsProgress([Part("a", n_stimuli=3), Part("b", n_stimuli=5)], "x") as progress:
         assert (progress.bar.total, progress.bar.unit) == (8, "stimulus")
         progress.advance(1, 2)
         assert progress.bar.n == 2
@@ -33,13 +33,8 @@ def test_stimuli_are_counted_where_all_parts_say_how_many_they_have() -> None:
         assert progress.bar.n == 8
 
 
-def test_one_part_has_the_stimuli_of_the_cohort() -> None:
-    with PartsProgress([Part("all")], 20, "x") as progress:
-        assert (progress.bar.total, progress.bar.unit) == (20, "stimulus")
-
-
 def test_parts_are_counted_otherwise_and_stimuli_shown() -> None:
-    with PartsProgress([Part("a"), Part("b", n_stimuli=5)], 20, "x") as progress:
+    with PartsProgress([Part("a"), Part("b", n_stimuli=5)], "x") as progress:
         assert (progress.bar.total, progress.bar.unit) == (2, "part")
         progress.advance(0, 4)
         assert progress.bar.n == 0
@@ -52,7 +47,7 @@ def test_parts_are_counted_otherwise_and_stimuli_shown() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5)), max_size=20))
 def test_a_part_that_was_begun_again_is_not_counted_twice(told: list[tuple[int, int]]) -> None:
     parts: list[Any] = [Part(str(number), n_stimuli=4) for number in range(3)]
-    with PartsProgress(parts, None, "x") as progress:
+    with PartsProgress(parts, "x") as progress:
         for number, n_stimuli in told:
             progress.advance(number, n_stimuli)
         for number in range(3):

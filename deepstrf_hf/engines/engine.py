@@ -12,7 +12,7 @@ from deepstrf_hf.errors import ParameterError
 
 ENGINES = ("processes", "ray")
 Advance = Callable[[int, int], object]
-"""Told the number of a part and how many of its stimuli have been done since; not all engines tell it."""
+"""Told the position of a part and how many of its stimuli have been done since; not all engines tell it."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Outcome:
 
     Parameters
     ----------
-    number : int
-        Of the part.
+    position : int
+        Of the part among those of the build.
     error : Exception, optional
         What it raised; None if it is finished.
     lost : str, optional
         How the worker was lost that built it, if it was.
     """
 
-    number: int
+    position: int
     error: Exception | None = None
     lost: str | None = None
 
@@ -43,7 +43,7 @@ class Engine(Protocol):
     def prepare(self, n_parts: int) -> None:
         """Start workers, which takes a while, for so many parts."""
 
-    def submit(self, job: PartJob) -> None:
+    def submit(self, position: int, job: PartJob) -> None:
         """Begin to build a part. Called for at most `slots` parts at once."""
 
     def wait(self, advance: Advance) -> list[Outcome]:

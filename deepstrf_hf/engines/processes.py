@@ -38,10 +38,10 @@ class _Worker:
         with one_thread_each():
             self.process.start()
         theirs.close()  # so that its end is seen here when the process ends
-        self.number: int | None = None
+        self.position: int | None = None
 
-    def give(self, job: PartJob) -> None:
-        self.number = job.number
+    def give(self, position: int, job: PartJob) -> None:
+        self.position = position
         with suppress(OSError):  # it has ended: `take` will say so
             self.connection.send(job)
 
@@ -85,33 +85,33 @@ class ProcessEngine:
         while len(self._workers) < min(self.slots, n_parts):
             self._workers.append(_Worker())
 
-    def submit(self, job: PartJob) -> None:
+    def submit(self, position: int, job: PartJob) -> None:
         """Give a part to a process that has none."""
-        idle = [worker for worker in self._workers if worker.number is None]
+        idle = [worker for worker in self._workers if worker.position is None]
         if not idle:
             idle.append(_Worker())
             self._workers += idle
-        idle[0].give(job)
+        idle[0].give(position, job)
 
     def wait(self, advance: Advance) -> list[Outcome]:
         """Listen to the processes that are busy until one has ended its part."""
         while True:
-            busy = {worker.connection: worker for worker in self._workers if worker.number is not None}
+            busy = {worker.connection: worker for worker in self._workers if worker.position is not None}
             outcomes = []
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]  # what was waited for are connections
                 kind, content = worker.take()
-                number: int = worker.number  # type: ignore[assignment]  # it is busy
+                position: int = worker.position  # type: ignore[assignment]  # it is busy
                 if kind == "stimuli":
-                    advance(number, content)
+                    advance(position, content)
                     continue
-                worker.number = None
+                worker.position = None
                 if kind == "lost":
                     self._workers.remove(worker)
                     worker.end()
-                    outcomes.append(Outcome(number, lost=content))
+                    outcomes.append(Outcome(position, lost=content))
                 else:
-                    outcomes.append(Outcome(number, error=content and _error(*content)))
+                    outcomes.append(Outcome(position, error=content and _error(*content)))
             if outcomes:
                 return outcomes
 

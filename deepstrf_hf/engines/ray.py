@@ -59,9 +59,9 @@ class RayEngine:
         # Whatever is lost is begun again by `run_parts`, which counts how often.
         self._build = self._ray.remote(max_retries=0)(build_part)
 
-    def submit(self, job: PartJob) -> None:
+    def submit(self, position: int, job: PartJob) -> None:
         """Begin a task."""
-        self._tasks[self._build.remote(job)] = job.number
+        self._tasks[self._build.remote(job)] = position
 
     def wait(self, advance: Advance) -> list[Outcome]:
         """Wait for a task. How far it is, is not known before it has ended."""
@@ -69,11 +69,11 @@ class RayEngine:
         return [self._outcome(task) for task in ended]
 
     def _outcome(self, task: Any) -> Outcome:
-        number = self._tasks.pop(task)
+        position = self._tasks.pop(task)
         try:
             self._ray.get(task)
         except self._ray.exceptions.RayTaskError as error:  # what the task raised
-            return Outcome(number, error=error.cause or error)
+            return Outcome(position, error=error.cause or error)
         except self._ray.exceptions.RayError as error:
-            return Outcome(number, lost=f"{type(error).__name__}: {error}")
-        return Outcome(number)
+            return Outcome(position, lost=f"{type(error).__name__}: {error}")
+        return Outcome(position)

@@ -22,7 +22,7 @@ def run_parts(jobs: Sequence[PartJob], engine: Engine, advance: Advance) -> Iter
     Parameters
     ----------
     jobs : sequence of PartJob
-        In the order of their numbers.
+        In the order in which they are begun.
     engine : Engine
         What builds them.
     advance : callable
@@ -31,7 +31,7 @@ def run_parts(jobs: Sequence[PartJob], engine: Engine, advance: Advance) -> Iter
     Yields
     ------
     int
-        Number of a part that is finished, in any order.
+        Position of a part that is finished, in any order.
 
     Raises
     ------
@@ -40,24 +40,25 @@ def run_parts(jobs: Sequence[PartJob], engine: Engine, advance: Advance) -> Iter
     Exception
         What building a part raised.
     """
-    waiting, running, failed = deque(jobs), dict[int, PartJob](), dict[int, Exception]()
+    waiting, running, failed = deque(range(len(jobs))), set[int](), dict[int, Exception]()
     begun: Counter[int] = Counter()
     while running or (waiting and not failed):
         while waiting and not failed and len(running) < engine.slots:
-            job = waiting.popleft()
-            running[job.number] = job
-            begun[job.number] += 1
-            engine.submit(job)
+            position = waiting.popleft()
+            running.add(position)
+            begun[position] += 1
+            engine.submit(position, jobs[position])
         for outcome in engine.wait(advance):
-            job = running.pop(outcome.number)
+            position, job = outcome.position, jobs[outcome.position]
+            running.remove(position)
             if outcome.error is not None:
-                failed[job.number] = outcome.error
+                failed[position] = outcome.error
             elif outcome.lost is None or job.finished() is not None:
-                yield job.number
-            elif begun[job.number] < ATTEMPTS:
-                waiting.appendleft(job)
+                yield position
+            elif begun[position] < ATTEMPTS:
+                waiting.appendleft(position)
             else:
-                failed[job.number] = WorkerLostError(
+                failed[position] = WorkerLostError(
                     f"The worker that built part {job.part.name} was lost {ATTEMPTS} times",
                     field=f"part {job.part.name} of {job.provenance['corpus']}/{job.provenance['config']}",
                     found=outcome.lost,

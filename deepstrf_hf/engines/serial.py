@@ -14,7 +14,7 @@ class SerialEngine:
     slots = 1
 
     def __init__(self) -> None:
-        self._jobs: list[PartJob] = []
+        self._jobs: list[tuple[int, PartJob]] = []
 
     def __enter__(self) -> SerialEngine:
         return self
@@ -25,15 +25,15 @@ class SerialEngine:
     def prepare(self, n_parts: int) -> None:
         """Do nothing: there are no workers."""
 
-    def submit(self, job: PartJob) -> None:
+    def submit(self, position: int, job: PartJob) -> None:
         """Remember a part."""
-        self._jobs.append(job)
+        self._jobs.append((position, job))
 
     def wait(self, advance: Advance) -> list[Outcome]:
         """Build the part."""
-        job = self._jobs.pop()
+        position, job = self._jobs.pop()
         try:
-            build_part(job, partial(advance, job.number))
+            build_part(job, partial(advance, position))
         except Exception as error:  # noqa: BLE001  # raised by the caller, as for every engine
-            return [Outcome(job.number, error)]
-        return [Outcome(job.number)]
+            return [Outcome(position, error)]
+        return [Outcome(position)]
