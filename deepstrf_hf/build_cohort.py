@@ -90,13 +90,15 @@ class CohortBuild:
             of_all.files += [(job.number, file) for file in of_part.files]
             of_all.unfolded_bytes += of_part.unfolded_bytes
 
-    def finish(self, n_taken_over: int) -> CohortReport:
+    def finish(self, n_taken_over: int, n_threads: int) -> CohortReport:
         """Write the tables into the output, now that all parts are there.
 
         Parameters
         ----------
         n_taken_over : int
             How many of the parts an earlier build had finished.
+        n_threads : int
+            Threads of this process that may write at once.
 
         Raises
         ------
@@ -113,7 +115,7 @@ class CohortBuild:
                 expected=describe_where(config.where) or None,
                 mend="check the raw files" + (" and the conditions" if config.where else ""),
             )
-        configs = self._write()
+        configs = self._write(n_threads)
         return CohortReport(
             cohort=cohort.name,
             parameters=config.parameters(),
@@ -139,7 +141,7 @@ class CohortBuild:
             n_parts_taken_over=n_taken_over,
         )
 
-    def _write(self) -> dict[str, dict[str, SplitFiles]]:
+    def _write(self, n_threads: int) -> dict[str, dict[str, SplitFiles]]:
         """Write the tables and return their files by configuration and split."""
         configs = {}
         for table in self._tables:
@@ -149,14 +151,13 @@ class CohortBuild:
                 for split in ("train", "test")
                 if (table, split) in self._shards
             }
-        neurons = [self._encoder.neuron_rows(self._neurons.rows())]
-        for table, rows in (("stimuli", self._stimuli.rows()), ("neurons", neurons)):
-            directory = self._output.tree / (self.name + SUFFIX[table])
-            metadata = {**self._provenance, "table": table}
-            with ShardWriter(directory, "train", self._encoder.schemas[table], metadata) as writer:
-                for row in rows:
-                    writer.write(row)
-            configs[self.name + SUFFIX[table]] = {"train": written_files(writer, "train", self._output.tree)}
+        config, metadata = f"{self.name}{SUFFIX['stimuli']}", {**self._provenance, "table": "stimuli"}
+        writers = self._stimuli.write(self._output.tree / config, metadata, n_threads)
+        configs[config] = {"train": written_files(writers, "train", self._output.tree)}
+        config, metadata = f"{self.name}{SUFFIX['neurons']}", {**self._provenance, "table": "neurons"}
+        with ShardWriter(self._output.tree / config, "train", self._encoder.schemas["neurons"], metadata) as writer:
+            writer.write(self._encoder.neuron_rows(self._neurons.rows()))
+        configs[config] = {"train": written_files([writer], "train", self._output.tree)}
         return configs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -174,7 +175,7 @@ def _build_cohorts(
                 result, taken_over = next(results)
                 one.add(job, result)
                 n_taken_over += taken_over
-            reports[one.name] = one.finish(n_taken_over)
+            reports[one.name] = one.finish(n_taken_over, min(engine.slots, os.cpu_count() or 1))
     return reports
 
 

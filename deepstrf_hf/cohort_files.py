@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +18,9 @@ from deepstrf_hf.part_result import PartFile, PartResult, StoredStimulus
 from deepstrf_hf.part_store import PartStore
 from deepstrf_hf.raw_tree import sha256_of
 from deepstrf_hf.report import SplitFiles
+
+RUN_BYTES = 96 * 2**20
+"""Unfolded size above which a new run of stimuli is begun, with a file of its own."""
 
 
 class MergedStimuli:
@@ -47,10 +52,45 @@ class MergedStimuli:
             if known.sha256 != place.sha256 and not self._read(*known_place).equals(self._read(job, place)):
                 raise BuilderContractError(f"Two different stimuli are called {place.stim_id}", field="stim_id")
 
-    def rows(self) -> Iterator[pa.Table]:
-        """Yield the rows of the stimuli table, in ascending order of ``stim_id``."""
+    def write(self, directory: Path, metadata: Mapping[str, Any], n_threads: int) -> list[ShardWriter]:
+        """Write the table, in ascending order of ``stim_id``, in runs that do not depend on who writes them.
+
+        Parameters
+        ----------
+        directory : Path
+            Where the files go.
+        metadata : mapping of str to Any
+            Written into every file.
+        n_threads : int
+            Runs that are written at once; encoding leaves Python's lock.
+
+        Returns
+        -------
+        list of ShardWriter
+            What wrote each run, in order.
+        """
+
+        def write_run(number: int, stim_ids: Sequence[str]) -> ShardWriter:
+            with ShardWriter(directory, f"run-{number:05d}", self._schema, metadata) as writer:
+                for stim_id in stim_ids:
+                    writer.write(pa.Table.from_batches([self._read(*self._places[stim_id])]))
+            return writer
+
+        runs = self._runs()
+        with ThreadPoolExecutor(n_threads) as pool:
+            return list(pool.map(write_run, range(len(runs)), runs))
+
+    def _runs(self) -> list[list[str]]:
+        runs: list[list[str]] = []
+        size = RUN_BYTES
         for stim_id in sorted(self._places):
-            yield pa.Table.from_batches([self._read(*self._places[stim_id])])
+            if size >= RUN_BYTES:
+                runs.append([])
+                size = 0
+            _, place = self._places[stim_id]
+            runs[-1].append(stim_id)
+            size += place.end - place.begin
+        return runs
 
     def _read(self, job: PartJob, place: StoredStimulus) -> pa.RecordBatch:
         return read_stimulus(job.store.local(job.number, STIMULI), place, self._schema)
@@ -92,27 +132,27 @@ def final_name(split: str, number: int, n_files: int) -> str:
     return f"{split}-{number:05d}-of-{n_files:05d}.parquet"
 
 
-def written_files(writer: ShardWriter, split: str, tree: Path) -> SplitFiles:
+def written_files(writers: Sequence[ShardWriter], split: str, tree: Path) -> SplitFiles:
     """Give the files of a table that was written as a whole their final names.
 
     Parameters
     ----------
-    writer : ShardWriter
-        What wrote it.
+    writers : sequence of ShardWriter
+        What wrote it, in order.
     split : str
         Name of the split.
     tree : Path
-        Directory below which the writer wrote.
+        Directory below which the writers wrote.
     """
+    written = [path for writer in writers for path in writer.paths]
     paths = [
-        path.rename(path.with_name(final_name(split, number, len(writer.paths))))
-        for number, path in enumerate(writer.paths)
+        path.rename(path.with_name(final_name(split, number, len(written)))) for number, path in enumerate(written)
     ]
     names = [path.relative_to(tree).as_posix() for path in paths]
     return SplitFiles(
         files=names,
-        rows=sum(writer.rows),
+        rows=sum(sum(writer.rows) for writer in writers),
         bytes=sum(path.stat().st_size for path in paths),
-        unfolded_bytes=writer.unfolded_bytes,
+        unfolded_bytes=sum(writer.unfolded_bytes for writer in writers),
         sha256={name: sha256_of(path) for name, path in zip(names, paths, strict=True)},
     )

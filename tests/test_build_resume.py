@@ -26,7 +26,7 @@ POINTS = {
     "before the first manifest": ("deepstrf_hf.build_part", "manifest_of", 1),
     "before the second manifest": ("deepstrf_hf.build_part", "manifest_of", 2),
     "between the parts": ("deepstrf_hf.build_part", "build_part", 3),
-    "when all parts are there": ("deepstrf_hf.cohort_files", "MergedStimuli.rows", 1),
+    "when all parts are there": ("deepstrf_hf.cohort_files", "MergedStimuli.write", 1),
     "among the stimuli": ("deepstrf_hf.cohort_files", "read_stimulus", 2),
     "when shards get their names": ("deepstrf_hf.staging", "OutputDirectory.place", 2),
     "in the second cohort": ("deepstrf_hf.parquet", "ShardWriter.write", 23),
