@@ -48,7 +48,7 @@ class FinchWalk:
 
     @classmethod
     def parts(cls, raw: RawTree, cohort: Cohort, config: FinchConfig) -> Sequence[Part]:
-        """Return one part per class of sounds."""
+        """Return runs of sounds of one class."""
         return cls.read_release(raw).parts()
 
     @classmethod
@@ -65,5 +65,5 @@ class FinchWalk:
     def recordings(
         cls, raw: RawTree, cohort: Cohort, config: FinchConfig, part: Part, log: BuildLog
     ) -> Iterator[Recording]:
-        """Yield all cells' responses to the sounds of one class."""
+        """Yield all cells' responses to a run of sounds."""
         return walk(cls.read_release(raw), config, part, log)

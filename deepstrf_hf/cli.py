@@ -104,8 +104,14 @@ def build(
     download: Annotated[
         bool, typer.Option("--download", help="First fetch what the build needs and is not there.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Directory to write.")] = ...,  # type: ignore[assignment]
-    num_proc: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
+    out: Annotated[str, typer.Option(help="Directory to write, or a URL that fsspec knows.")] = ...,  # type: ignore[assignment]
+    num_proc: Annotated[
+        int | None, typer.Option(min=1, help="Parts built at once; the result does not depend on it.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="processes of this machine, or ray.")] = "processes",
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; a new one on this machine if not given.")
+    ] = None,
     waveform: Annotated[bool, typer.Option("--waveform", help="Also write rows that carry the waveform.")] = False,
     stimulus: Annotated[
         str | None, typer.Option(help="inline or reference, instead of what the corpus declares.")
@@ -145,6 +151,8 @@ def build(
         audio=audio,
         on_error=on_error,
         num_proc=num_proc,
+        engine=engine,
+        address=address,
     )
     from deepstrf_hf.report_table import print_report
 

@@ -98,6 +98,10 @@ class OutputDirectoryError(DeepstrfError):
     """The output directory holds something that must not be overwritten."""
 
 
+class WorkerLostError(DeepstrfError):
+    """A process that built a part was ended from outside, again and again."""
+
+
 class BuilderContractError(DeepstrfError):
     """A corpus builder yielded recordings that break the row contract (a fault of the builder, not of the data)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,9 @@ READ_BYTES = 2**20
 
 class RawTree:
     """The raw files of one corpus.
+
+    A copy in another process is equal to it, so that what is kept of a tree between parts is kept there too; the same
+    directory opened again is not, as its files may be others.
 
     Parameters
     ----------
@@ -33,6 +37,7 @@ class RawTree:
 
     def __init__(self, root: str | Path, corpus: str, landmarks: Sequence[str]) -> None:
         self.root, self.corpus = Path(root), corpus
+        self._opening = uuid.uuid4().hex
         missing = [name for name in landmarks if not (self.root / name).exists()]
         if self.root.is_dir() and not missing:
             return
@@ -52,6 +57,12 @@ class RawTree:
             expected=", ".join(missing or landmarks),
             mend=mend,
         )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawTree) and self._opening == other._opening
+
+    def __hash__(self) -> int:
+        return hash(self._opening)
 
     def path(self, name: str, mend: str | None = None) -> Path:
         """Return the path of a raw file.

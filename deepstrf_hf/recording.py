@@ -99,7 +99,10 @@ class Part:
         Unique in the cohort. Parts are numbered in the order the builder lists them.
     split : str, optional
         The split all its recordings belong to, where that is known beforehand.
+    n_stimuli : int, optional
+        How many stimuli it has, where that is known beforehand; for the progress bar.
     """
 
     name: str
     split: str | None = None
+    n_stimuli: int | None = None

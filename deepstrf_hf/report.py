@@ -69,6 +69,9 @@ class CohortReport:
         Table by configuration name.
     where : dict of str to list
         Conditions on metadata, where a part was built.
+    n_parts, n_parts_taken_over : int
+        Pieces that were built independently, and how many of them an earlier build had finished. Not in the file, which
+        does not depend on it.
     """
 
     cohort: str
@@ -84,6 +87,8 @@ class CohortReport:
     configs: dict[str, dict[str, SplitFiles]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
     where: dict[str, list[Any]] = field(default_factory=dict)
+    n_parts: int = field(default=0, compare=False)
+    n_parts_taken_over: int = field(default=0, compare=False)
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """Return the counts that differ from the published ones, as (found, published)."""
@@ -128,8 +133,10 @@ class BuildReport:
 
     def write(self, directory: Path) -> Path:
         """Write ``build_report.json`` into a directory."""
-        path = directory / REPORT_NAME
-        path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        path, content = directory / REPORT_NAME, asdict(self)
+        for entry in content["cohorts"].values():
+            del entry["n_parts"], entry["n_parts_taken_over"]
+        path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return path
 
     @classmethod

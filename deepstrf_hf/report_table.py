@@ -35,6 +35,9 @@ def print_report(report: BuildReport, console: Console) -> None:
             for row in left_out:
                 table.add_row(*row)
             console.print(table)
+        if entry.n_parts_taken_over:
+            taken_over = f"- {entry.n_parts_taken_over} of {entry.n_parts} parts were taken over from an earlier build."
+            console.print(taken_over, highlight=False)
         for note in entry.notes:
             console.print(f"- {note}", highlight=False, markup=False)
         files = Table("configuration", "rows", "on disk (MB)", "unfolded (MB)", title_justify="left")

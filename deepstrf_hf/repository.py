@@ -101,6 +101,7 @@ class Repository:
                 "Neither a directory nor the id of a repository",
                 path=source,
                 expected="a directory that `deepstrf-hf build` wrote, or owner/name",
+                mend="copy what is there to a directory" if "://" in str(source) else None,
             )
         import huggingface_hub  # costs a third of a second, and a directory does not need it
 

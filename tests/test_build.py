@@ -191,7 +191,7 @@ def test_broken_recording_stops_the_build_by_name(tmp_path):
     with pytest.raises(RawFormatError) as caught:
         build(Toy, data_dir=raw, out=tmp_path / "out")
     assert caught.value.field == "site_b-n1"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.building", "raw"], "with what is finished"
 
 
 @pytest.mark.parametrize("num_proc", [1, 2])

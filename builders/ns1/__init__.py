@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from builders.ns1.raw import CLIPS, METADATA, PUBLISHED_SPECTROGRAM, SPIKES_AND_WAVS, list_units, read_units
-from builders.ns1.stimuli import read_stimuli
+from builders.ns1.stimuli import Cochleagram, read_stimuli
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig, parameter
@@ -25,6 +25,14 @@ SPLIT = StimulusSplit(
     test=tuple(clip.stim_id for clip in CLIPS if clip.index in (3, 6, 9, 19)),
     source="Rahman et al. 2020, doi 10.1073/pnas.1922033117: clips 3, 6, 9 and 19, counted from 0",
 )
+CLIPS_PER_PART = 4
+_OF_SPLIT = {split: [clip for clip in CLIPS if SPLIT.split_of(clip.stim_id) == split] for split in SPLIT.names}
+RUNS = {
+    f"{split} {begin // CLIPS_PER_PART + 1}": clips[begin : begin + CLIPS_PER_PART]
+    for split, clips in _OF_SPLIT.items()
+    for begin in range(0, len(clips), CLIPS_PER_PART)
+}
+"""Clips that are built together, by the name of the part."""
 
 
 @dataclass
@@ -56,6 +64,11 @@ class Ns1Config(CorpusConfig):
     def n_bins(self) -> int:
         """Bins of a response and of a spectrogram: 999 as published."""
         return int(self.duration_ms / self.dt_ms + 1e-9)
+
+    @property
+    def cochleagram(self) -> Cochleagram:
+        """Parameters of the computed cochleagram."""
+        return Cochleagram(self.n_bins, self.dt_ms, self.n_bands, self.low_hz, self.high_hz, self.frames)
 
     def check(self) -> None:
         """Check all values (errors as in the base)."""
@@ -185,8 +198,8 @@ class Ns1(CorpusBuilder):
 
     @classmethod
     def parts(cls, raw: RawTree, cohort: Cohort, config: Ns1Config) -> Sequence[Part]:
-        """Return one part per split."""
-        return [Part(name, split=name) for name in cohort.splits.names]
+        """Return runs of clips of one split."""
+        return [Part(name, SPLIT.split_of(run[0].stim_id), len(run)) for name, run in RUNS.items()]
 
     @classmethod
     def band_frequencies_hz(cls, cohort: Cohort, config: Ns1Config) -> Sequence[float]:
@@ -210,8 +223,7 @@ class Ns1(CorpusBuilder):
         for unit in units:
             unit.report(log)
             log.count("single_unit_at_known_depth", unit.path, unit.neuron.metadata["single_unit_at_known_depth"])
-        clips = [clip for clip in CLIPS if SPLIT.split_of(clip.stim_id) == part.split]
-        for clip, stimulus in read_stimuli(raw, config, clips, log):
+        for clip, stimulus in read_stimuli(raw, config, RUNS[part.name], log):
             for unit in units:
                 if clip.key not in unit.spikes:
                     log.leave_out("pairs", f"{clip.stim_id}, {unit.path}", "the unit's file has no such clip")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,21 +66,23 @@ def read_stimuli(
             "wav_file": clip.wav_file,
             "spectrogram_source": "computed" if published is None else "published",
         }
-        spectrogram = _cochleagram(waveform, config) if published is None else published[clip.index]
+        spectrogram = _cochleagram(waveform, config.cochleagram) if published is None else published[clip.index]
         yield clip, Stimulus(clip.stim_id, spectrogram, metadata, waveform, TRUE_RATE_HZ)
 
 
-def _cochleagram(waveform: NDArray[np.float32], config: Ns1Config) -> NDArray[np.float32]:
-    return log_cochleagram(
-        waveform,
-        TRUE_RATE_HZ,
-        n_bins=config.n_bins,
-        dt_ms=config.dt_ms,
-        n_bands=config.n_bands,
-        low_hz=config.low_hz,
-        high_hz=config.high_hz,
-        frames=config.frames,
-    )
+class Cochleagram(NamedTuple):
+    """Parameters of a computed cochleagram, as `log_cochleagram` takes them."""
+
+    n_bins: int
+    dt_ms: float
+    n_bands: int
+    low_hz: float
+    high_hz: float
+    frames: str
+
+
+def _cochleagram(waveform: NDArray[np.float32], settings: Cochleagram) -> NDArray[np.float32]:
+    return log_cochleagram(waveform, TRUE_RATE_HZ, **settings._asdict())
 
 
 def _published_cochleagrams(raw: RawTree, config: Ns1Config, log: BuildLog) -> NDArray[np.float32] | None:
@@ -106,6 +109,18 @@ def _published_cochleagrams(raw: RawTree, config: Ns1Config, log: BuildLog) -> N
             f"Its last frame slips {abs(slip):.2f} ms against the last bin."
         )
         return None
+    cochleagrams, note = _lowest_band_first(raw, config.cochleagram)
+    log.note(note)
+    return cochleagrams
+
+
+@functools.lru_cache(maxsize=1)
+def _lowest_band_first(raw: RawTree, settings: Cochleagram) -> tuple[NDArray[np.float32], str]:
+    """Read the published cochleagrams the right way up, and say how they compare with computed ones.
+
+    Nothing in the published file names its bands, so their order is told from the waveforms. Every part needs it: the
+    last tree's are kept.
+    """
     path = raw.path(PUBLISHED_SPECTROGRAM, mend="fetch it from the authors' DNet repository, or use 'computed'")
     values = load_variable(path, "X_nfht")
     if values.shape != PUBLISHED_SHAPE or values.dtype.kind != "f" or not np.isfinite(values).all():
@@ -117,29 +132,19 @@ def _published_cochleagrams(raw: RawTree, config: Ns1Config, log: BuildLog) -> N
             expected=f"finite floating point {PUBLISHED_SHAPE}",
             mend=REPAIR,
         )
-    cochleagrams = values[:, :, 0, :].astype(np.float32)
-    return _lowest_band_first(raw, config, cochleagrams, log)
-
-
-def _lowest_band_first(
-    raw: RawTree, config: Ns1Config, published: NDArray[np.float32], log: BuildLog
-) -> NDArray[np.float32]:
-    """Turn the published cochleagrams the right way up, and say how they compare with computed ones.
-
-    Nothing in the published file names its bands, so their order is told from the waveforms.
-    """
+    published = values[:, :, 0, :].astype(np.float32)
     computed = np.stack(
-        [_cochleagram(read_wav(raw.path(clip.wav_file), sample_rate_hz=HEADER_RATE_HZ), config) for clip in CLIPS]
+        [_cochleagram(read_wav(raw.path(clip.wav_file), sample_rate_hz=HEADER_RATE_HZ), settings) for clip in CLIPS]
     )
     upright = float(np.corrcoef(published.ravel(), computed.ravel())[0, 1])
     reversed_ = float(np.corrcoef(published[:, ::-1].ravel(), computed.ravel())[0, 1])
     flip = reversed_ > max(upright, 0.5)
-    log.note(
+    note = (
         f"The spectrogram is the published one ({PUBLISHED_SPECTROGRAM}); its correlation with one computed from the "
         f"waveforms is {upright:.3f}, and {reversed_:.3f} with its bands reversed"
         + ("; it was stored reversed, lowest band first." if flip else ".")
     )
-    return published[:, ::-1] if flip else published
+    return published[:, ::-1] if flip else published, note
 
 
 def _compare_level(clip: Clip, waveform: NDArray[np.float32], log: BuildLog) -> None:

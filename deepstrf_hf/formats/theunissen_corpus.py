@@ -31,6 +31,8 @@ from deepstrf_hf.where import keeps
 FULL_SCALE = 32_768
 """A 16-bit sample of this size is a sound pressure of 1, as the published spectrogram takes it."""
 UNKNOWN_CLASS = "unknown"
+SOUNDS_PER_PART = 5
+"""Sounds of one class that are built together; a spike file is read for one sound only."""
 KNOWN_UNREAD = ("stim.name", "stim.type")
 """Conditions that can be told from the names of files: a sound that they leave out is not read."""
 
@@ -120,9 +122,20 @@ class Release:
     notes: tuple[str, ...] = ()
     listed_samples: Mapping[str, tuple[float, int, int]] | None = None
 
+    def runs(self) -> dict[str, list[str]]:
+        """Return the sounds that were heard, class by class in runs of `SOUNDS_PER_PART`, by the names of the parts."""
+        classes: dict[str, list[str]] = {}
+        for wav, kind in sorted(self.types.items()):
+            classes.setdefault(kind or UNKNOWN_CLASS, []).append(wav)
+        return {
+            f"{kind} {begin // SOUNDS_PER_PART + 1}": wavs[begin : begin + SOUNDS_PER_PART]
+            for kind, wavs in sorted(classes.items())
+            for begin in range(0, len(wavs), SOUNDS_PER_PART)
+        }
+
     def parts(self) -> list[Part]:
-        """Return one part per class of sounds that was heard."""
-        return [Part(name) for name in sorted({kind or UNKNOWN_CLASS for kind in self.types.values()})]
+        """Return one part per run of sounds."""
+        return [Part(name, n_stimuli=len(wavs)) for name, wavs in self.runs().items()]
 
     def raw_files(self, config: FinchConfig) -> list[str]:
         """Return the files of the cells that the configuration keeps, and their sounds, below the raw directory."""
@@ -197,7 +210,7 @@ def walk(release: Release, config: FinchConfig, part: Part, log: BuildLog) -> It
             if not of_sound or of_sound[-1][0] is not cell:
                 of_sound.append((cell, []))
             of_sound[-1][1].append(presentation)
-    wavs = sorted(wav for wav in listeners if (release.types[wav] or UNKNOWN_CLASS) == part.name)
+    wavs = [wav for wav in release.runs()[part.name] if wav in listeners]
     for stimulus in log.usable("sounds", ((wav, _stimulus(release, wav, config, log)) for wav in wavs)):
         if stimulus is None:
             continue
@@ -206,7 +219,7 @@ def walk(release: Release, config: FinchConfig, part: Part, log: BuildLog) -> It
             recording = _recording(release, stimulus, cell, presentations, config, log)
             if recording is not None:
                 log.count(f"area_{cell.neuron.metadata['area'] or 'unlisted'}", cell.name, True)
-                log.count(f"stimuli_{part.name}", wav, True)
+                log.count(f"stimuli_{release.types[wav] or UNKNOWN_CLASS}", wav, True)
                 yield recording
 
 
