@@ -216,6 +216,8 @@ def _zip_bombs() -> Archives:
         "content over the next member",
         zip_of([ZipMember("other", b"x", method=STORED, size=60, packed_size=60), GOOD_ZIP]),
     )
+    shifted = ZipMember("other", b"defPK\3", method=STORED, packed=b"abcdef", local_extra_length=3)
+    yield "content over the next member by its own header", zip_of([shifted, GOOD_ZIP])
     for label, size in (("terabyte", 2**40), ("exabytes", 2**63), ("largest number", 2**64 - 1)):
         extra = zip64_sizes(size, len(noise))
         member = ZipMember("zeros", zeros, packed=noise, size=2**32 - 1, packed_size=2**32 - 1, extra=extra)
@@ -291,7 +293,7 @@ def _zip_damage() -> Archives:
     yield "name not UTF-8, flagged as such", zip_of([GOOD_ZIP, ZipMember(b"good/\xff\xfe", b"x")])
     yield "offset beyond the end", zip_of([GOOD_ZIP, ZipMember("other", b"x", offset=2**31)])
     yield "directory before the beginning", zip_of([GOOD_ZIP], directory_size=5000)
-    yield "bytes before the first member", zip_of([GOOD_ZIP]) + zip_of([ZipMember("other", b"x")])
+    yield "places that count from elsewhere", zip_of([GOOD_ZIP]) + zip_of([ZipMember("other", b"x")])
     yield "directory of fewer members", zip_of([GOOD_ZIP, ZipMember("other", b"x")], count=1)
     yield "directory of more members", zip_of([GOOD_ZIP], count=2)
     yield "bytes after the end", zip_of([GOOD_ZIP]) + b"\n"
