@@ -158,7 +158,7 @@ class _TarStream:
             length = self._pax_number(text[begin:space].decode("ascii", "replace")) if space > 0 else 0
             record = text[space + 1 : begin + length]
             keyword, equals, value = record.removesuffix(b"\n").partition(b"=")
-            if length <= space - begin or begin + length > len(text) or not record.endswith(b"\n") or not equals:
+            if begin + length > len(text) or not record.endswith(b"\n") or not equals:
                 raise self._damaged("a broken pax header", "records of a length, a keyword and a value")
             keywords[keyword.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
             begin += length

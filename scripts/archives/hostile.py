@@ -132,7 +132,8 @@ def _tar_names() -> Archives:
         long_name = TarMember("long", raw, kind=tarfile.GNUTYPE_LONGNAME)
         yield f"{label}, as a long name", tgz_of([GOOD_TAR, long_name, TarMember("other", b"outside")])
     yield "folder outside", tgz_of([GOOD_TAR, TarMember("../outside", kind=tarfile.DIRTYPE)])
-    yield "name for all members", tgz_of([pax({"path": "../outside"}, for_all=True), GOOD_TAR])
+    yield "name for all members", tgz_of([pax({"path": "other"}, for_all=True), GOOD_TAR])
+    yield "name outside for all members", tgz_of([pax({"path": "../outside"}, for_all=True), GOOD_TAR])
 
 
 def _zip_clashes() -> Archives:
