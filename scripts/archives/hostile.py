@@ -328,6 +328,7 @@ def _tar_damage() -> Archives:
         "length of a pax record": b"99 path=x\n",
         "pax record of length 0": b"0 path=x\n",
         "pax record without length": b"path=x\n",
+        "second pax record without length": b"9 a=bcde\n" + b"path=" + b"x" * 30 + b"\n",
         "pax record without =": b"7 path\n",
         "pax record without end": b"9 path=xx",
     }.items():
