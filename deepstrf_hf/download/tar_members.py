@@ -155,13 +155,13 @@ class _TarStream:
         keywords, begin = {}, 0
         while begin < len(text):
             space = text.find(b" ", begin, begin + 20)
-            length = self._pax_number(text[begin:space].decode("ascii", "replace")) if space > 0 else 0
-            record = text[space + 1 : begin + length]
+            end = begin + self._pax_number(text[begin : max(space, begin)].decode("ascii", "replace"))
+            record = text[space + 1 : end]
             keyword, equals, value = record.removesuffix(b"\n").partition(b"=")
-            if length <= space - begin or begin + length > len(text) or not record.endswith(b"\n") or not equals:
+            if end > len(text) or not record.endswith(b"\n") or not equals:
                 raise self._damaged("a broken pax header", "records of a length, a keyword and a value")
             keywords[keyword.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
-            begin += length
+            begin = end
         return keywords
 
     def _pax_number(self, text: str) -> int:

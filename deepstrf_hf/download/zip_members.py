@@ -70,11 +70,6 @@ class ZipMembers:
     def _find_ends(self) -> list[int]:
         """Return where each member must end at the latest: where the next one, or the directory, begins."""
         order = sorted(range(len(self._members)), key=lambda number: self._members[number].begin)
-        if order and self._members[order[0]].begin:
-            found = f"{self._members[order[0]].begin} bytes"
-            raise refusal(
-                "A zip archive has bytes before its first member", self._archive, found=found, expected="none"
-            )
         ends = [self._directory.begin] * len(order)
         for number, following in zip(order, order[1:], strict=False):
             ends[number] = self._members[following].begin

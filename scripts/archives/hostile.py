@@ -132,7 +132,8 @@ def _tar_names() -> Archives:
         long_name = TarMember("long", raw, kind=tarfile.GNUTYPE_LONGNAME)
         yield f"{label}, as a long name", tgz_of([GOOD_TAR, long_name, TarMember("other", b"outside")])
     yield "folder outside", tgz_of([GOOD_TAR, TarMember("../outside", kind=tarfile.DIRTYPE)])
-    yield "name for all members", tgz_of([pax({"path": "../outside"}, for_all=True), GOOD_TAR])
+    yield "name for all members", tgz_of([pax({"path": "other"}, for_all=True), GOOD_TAR])
+    yield "name outside for all members", tgz_of([pax({"path": "../outside"}, for_all=True), GOOD_TAR])
 
 
 def _zip_clashes() -> Archives:
@@ -216,6 +217,8 @@ def _zip_bombs() -> Archives:
         "content over the next member",
         zip_of([ZipMember("other", b"x", method=STORED, size=60, packed_size=60), GOOD_ZIP]),
     )
+    shifted = ZipMember("other", b"defPK\3", method=STORED, packed=b"abcdef", local_extra_length=3)
+    yield "content over the next member by its own header", zip_of([shifted, GOOD_ZIP])
     for label, size in (("terabyte", 2**40), ("exabytes", 2**63), ("largest number", 2**64 - 1)):
         extra = zip64_sizes(size, len(noise))
         member = ZipMember("zeros", zeros, packed=noise, size=2**32 - 1, packed_size=2**32 - 1, extra=extra)
@@ -291,7 +294,7 @@ def _zip_damage() -> Archives:
     yield "name not UTF-8, flagged as such", zip_of([GOOD_ZIP, ZipMember(b"good/\xff\xfe", b"x")])
     yield "offset beyond the end", zip_of([GOOD_ZIP, ZipMember("other", b"x", offset=2**31)])
     yield "directory before the beginning", zip_of([GOOD_ZIP], directory_size=5000)
-    yield "bytes before the first member", zip_of([GOOD_ZIP]) + zip_of([ZipMember("other", b"x")])
+    yield "places that count from elsewhere", zip_of([GOOD_ZIP]) + zip_of([ZipMember("other", b"x")])
     yield "directory of fewer members", zip_of([GOOD_ZIP, ZipMember("other", b"x")], count=1)
     yield "directory of more members", zip_of([GOOD_ZIP], count=2)
     yield "bytes after the end", zip_of([GOOD_ZIP]) + b"\n"
@@ -325,6 +328,7 @@ def _tar_damage() -> Archives:
         "length of a pax record": b"99 path=x\n",
         "pax record of length 0": b"0 path=x\n",
         "pax record without length": b"path=x\n",
+        "second pax record without length": b"9 a=bcde\n" + b"path=" + b"x" * 30 + b"\n",
         "pax record without =": b"7 path\n",
         "pax record without end": b"9 path=xx",
     }.items():

@@ -35,6 +35,8 @@ class ZipMember:
         Name in the member's own header.
     local_flags, local_method : int, optional
         Flags and method in the member's own header.
+    local_extra_length : int
+        Length that the member's own header announces of its extra field, which is not there.
     offset : int, optional
         Where the directory says that the member begins.
     extra : bytes
@@ -54,6 +56,7 @@ class ZipMember:
     local_name: bytes | None = None
     local_flags: int | None = None
     local_method: int | None = None
+    local_extra_length: int = 0
     offset: int | None = None
     extra: bytes = b""
 
@@ -92,7 +95,8 @@ def zip_of(members: Sequence[ZipMember], *, directory_size: int | None = None, c
         flags = member.flags if member.local_flags is None else member.local_flags
         method = member.method if member.local_method is None else member.local_method
         limited = [min(size, 0xFFFFFFFF) for size in sizes]
-        archive += struct.pack("<4s5H3L2H", b"PK\3\4", 45, flags, method, 0, 33, *limited, len(local_name), 0)
+        lengths = len(local_name), member.local_extra_length
+        archive += struct.pack("<4s5H3L2H", b"PK\3\4", 45, flags, method, 0, 33, *limited, *lengths)
         archive += local_name + packed
         directory += struct.pack(
             "<4s4B4H3L5H2L",

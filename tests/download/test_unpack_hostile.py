@@ -24,7 +24,7 @@ FAULTS = {
     "kind, tar": "cannot be unpacked",
     "bomb, zip": "more than was declared|does not have the size|lie over each other|does not end|after the last of",
     "bomb, tar": "more than was declared|extension header of|of -[0-9]* bytes|pax header|after its end",
-    "damage, zip": "damaged|lie over each other|stored in|before its first member",
+    "damage, zip": "damaged|lie over each other|stored in",
     "damage, tar": "damaged, cut short",
     "no archive": "not a tar archive|holds no files|kind of archive",
 }
