@@ -53,6 +53,39 @@ def test_build_inspect_and_their_output(capsys, ns1_raw, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_build_that_was_interrupted_is_gone_on_with(capsys, ns1_raw, tmp_path, monkeypatch):
+    arguments = (
+        "build",
+        "ns1",
+        "--data-dir",
+        ns1_raw,
+        "--out",
+        tmp_path / "ns1",
+        "--on-error",
+        "skip",
+        "--num-proc",
+        2,
+    )
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("deepstrf_hf.building.write_card", interrupted)
+        assert run(capsys, *arguments)[0] == 130
+    code, text, error = run(capsys, *arguments)
+    assert (code, error) == (0, "")
+    assert "5 of 5 parts were taken over from an earlier build" in text
+
+
+def test_engines_are_chosen_by_name(capsys, ns1_raw, tmp_path):
+    arguments = ("build", "ns1", "--data-dir", ns1_raw, "--out", tmp_path / "ns1")
+    for options, said in ((("--engine", "threads"), "processes or ray"), (("--address", "auto"), "Only Ray")):
+        code, _, error = run(capsys, *arguments, *options)
+        assert code == 1
+        assert said in error
+
+
 def test_inspect_draws_what_is_asked_for(capsys, ns1_built, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grid = deepstrf_hf.load(ns1_built, "a1")

@@ -96,3 +96,24 @@ def test_a_large_column_stands_in_the_stimuli_table_only(tmp_path: Path) -> None
     assert made.as_dataset("test").column_names == (
         datasets.load_dataset(str(tmp_path / "out"), "counts", split="test").column_names
     )
+
+
+def test_many_stimuli_are_written_in_runs_that_depend_on_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_toy(tmp_path / "raw")
+    build(Sharing, ["counts"], data_dir=raw, out=tmp_path / "whole")
+    monkeypatch.setattr("deepstrf_hf.cohort_files.RUN_BYTES", 1)
+    for number in (1, 3):
+        build(Sharing, ["counts"], data_dir=raw, out=tmp_path / str(number), num_proc=number)
+    assert fingerprint(tmp_path / "1") == fingerprint(tmp_path / "3")
+    files = [f"train-{index:05d}-of-{N_STIMULI:05d}.parquet" for index in range(N_STIMULI)]
+    assert sorted(path.name for path in (tmp_path / "1" / "counts-stimuli").iterdir()) == files
+    rows = [
+        datasets.load_dataset(str(tmp_path / name), "counts-stimuli", split="train").remove_columns(
+            ["audio", "picture"]
+        )
+        for name in ("1", "whole")
+    ]
+    assert rows[0].to_list() == rows[1].to_list()
+    assert rows[0]["stim_id"][:] == sorted(rows[0]["stim_id"])
