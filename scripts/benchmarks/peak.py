@@ -1,0 +1,79 @@
+"""Memory of a process and of all that it started."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmarks.measure import MEGABYTE, forget_peak, peak_mb, resident_mb
+
+SAMPLES_PER_S = 20
+
+
+class PeakOfAll:
+    """Peak memory of this process and its descendants together, sampled; pages that several share count once."""
+
+    def __init__(self) -> None:
+        self.mb = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> PeakOfAll:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._done.wait(1 / SAMPLES_PER_S):
+            self.mb = max(self.mb, sum(map(_share_mb, descendants())))
+
+
+def measured(run: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """Run a function once and say what it took.
+
+    Returns
+    -------
+    dict
+        ``seconds``, ``peak_mb`` of this process and all that it started, ``peak_above_imports_mb``: that beyond what
+        this process held before.
+    object
+        What the function returned.
+    """
+    before = resident_mb()
+    forget_peak()
+    with PeakOfAll() as peak:
+        start = time.perf_counter()
+        result = run()
+        seconds = time.perf_counter() - start
+    most = max(peak_mb(), peak.mb)
+    return {"seconds": seconds, "peak_mb": most, "peak_above_imports_mb": most - before}, result
+
+
+def descendants() -> list[Path]:
+    """Return this process and those below it, as directories of ``/proc``; none where the system has no such thing."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        except OSError:  # ended meanwhile
+            continue
+        parents[int(stat.parent.name)] = int(after_name.split()[1])
+    found = [int(Path("/proc/self").resolve().name)] if parents else []
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return [Path("/proc") / str(process) for process in found]
+
+
+def _share_mb(process: Path) -> float:
+    """Return the proportional share of memory of a process; 0 once it has ended."""
+    try:
+        rollup = (process / "smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024 / MEGABYTE
