@@ -31,7 +31,7 @@ class PeakOfAll:
 
     def _sample(self) -> None:
         while not self._done.wait(1 / SAMPLES_PER_S):
-            self.mb = max(self.mb, sum(map(_share_mb, descendants())))
+            self.mb = max(self.mb, memory_of_all_mb())
 
 
 def measured(run: Callable[[], Any]) -> tuple[dict[str, float], Any]:
@@ -53,6 +53,11 @@ def measured(run: Callable[[], Any]) -> tuple[dict[str, float], Any]:
         seconds = time.perf_counter() - start
     most = max(peak_mb(), peak.mb)
     return {"seconds": seconds, "peak_mb": most, "peak_above_imports_mb": most - before}, result
+
+
+def memory_of_all_mb() -> float:
+    """Return what this process and its descendants hold now; pages that several share count once."""
+    return sum(map(_share_mb, descendants()))
 
 
 def descendants() -> list[Path]:
