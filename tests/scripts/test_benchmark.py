@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from scripts.benchmarks.goals import Goal
 from scripts.benchmarks.grid_answers import GridAnswers
 from scripts.benchmarks.grid_report import LABELS, report_grids
 from scripts.benchmarks.growth import exponent
-from scripts.benchmarks.job import ROOT, JobFailedError
+from scripts.benchmarks.job import JobFailedError
 from scripts.benchmarks.plots import draw_curves
 from scripts.benchmarks.section import FRACTIONS, Curve, Environment, Report, Request, environment_of
 from scripts.benchmarks.tables import ABSENT, megabytes, met, number, seconds, table, times
@@ -63,23 +62,24 @@ def row_of(markdown: str, start: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def run_tiny(section: str, tmp_path: Path, *more: str) -> tuple[dict[str, Any], set[str], str]:
-    """Run a section from the command line; return its figures, the names of its plots, and what it printed."""
+def run_tiny(
+    section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[dict[str, Any], set[str], str]:
+    """Run a section; return its figures, the names of its plots, and what it printed."""
     figures, plots = tmp_path / "new" / "figures.json", tmp_path / "plots"
-    command = [sys.executable, "scripts/benchmark.py", section, "--size", "tiny", "--json", figures, "--plots", plots]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr + done.stdout
+    benchmark.main([section, "--size", "tiny", "--json", str(figures), "--plots", str(plots), *more])
+    printed = capsys.readouterr().out
     found = json.loads(figures.read_text())
     assert found["size"] == "tiny" and found["faults"] == [] and set(found["sections"]) == {section}
-    assert "figures mean nothing" in done.stdout
+    assert "figures mean nothing" in printed
     pictures = {path.stem: path.read_bytes() for path in plots.iterdir()}
     assert all(content.startswith(b"\x89PNG") for content in pictures.values())
-    return found, set(pictures), done.stdout
+    return found, set(pictures), printed
 
 
 @pytest.mark.parametrize(("name", "jobs_of"), [("grid", grid.JOBS), ("batch", batch.JOBS)])
-def test_a_tiny_run_of_grids(name: str, jobs_of: Any, tmp_path: Path) -> None:
-    found, pictures, printed = run_tiny(name, tmp_path, "--parts", "nat4", "wingert")
+def test_a_tiny_run_of_grids(name: str, jobs_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, pictures, printed = run_tiny(name, tmp_path, capsys, "--parts", "nat4", "wingert")
     of_section = found["sections"][name]
     assert of_section["bandwidth"]["one_thread_gb_per_s"] > 0
     limits = {"construct_copied"} if name == "grid" else {"est_batch", "val_batch"}
@@ -96,8 +96,8 @@ def test_a_tiny_run_of_grids(name: str, jobs_of: Any, tmp_path: Path) -> None:
     assert len(row_of(printed, LABELS["masks" if name == "grid" else "est_batch"])) == 4  # with what memory allows
 
 
-def test_a_tiny_run_of_streaming(tmp_path: Path) -> None:
-    found, pictures, printed = run_tiny("stream", tmp_path)
+def test_a_tiny_run_of_streaming(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, pictures, printed = run_tiny("stream", tmp_path, capsys)
     assert set(found["sections"]["stream"]["corpora"]) == set(streaming.PARTS)
     assert pictures == {"nat4-stream-memory", "wingert-stream-memory"}
     assert "like wingert, 0.5 of the size: stream, shuffled" in printed
