@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.measure import MEGABYTE, forget_peak, peak_mb, resident_mb
 
-SAMPLES_PER_S = 20
+PERIOD_S = 0.05
+"""Between two samples, at least."""
+SHARE = 0.05
+"""Part of the time that sampling may take: the kernel walks all pages for it, and the process waits."""
 
 
 class PeakOfAll:
@@ -30,12 +34,22 @@ class PeakOfAll:
         self._thread.join()
 
     def _sample(self) -> None:
-        while not self._done.wait(1 / SAMPLES_PER_S):
+        took = 0.0
+        while not self._done.wait(max(PERIOD_S, took / SHARE)):
+            start = time.perf_counter()
             self.mb = max(self.mb, memory_of_all_mb())
+            took = time.perf_counter() - start
 
 
-def measured(run: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+def measured(run: Callable[[], Any], processes: int = 1) -> tuple[dict[str, float], Any]:
     """Run a function once and say what it took.
+
+    Parameters
+    ----------
+    run : callable
+        What is measured.
+    processes : int
+        How many it uses. The kernel tells the peak of one; that of several together is sampled.
 
     Returns
     -------
@@ -47,7 +61,8 @@ def measured(run: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     """
     before = resident_mb()
     forget_peak()
-    with PeakOfAll() as peak:
+    peak = PeakOfAll()
+    with peak if processes > 1 else nullcontext():
         start = time.perf_counter()
         result = run()
         seconds = time.perf_counter() - start

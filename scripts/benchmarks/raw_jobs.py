@@ -43,7 +43,7 @@ def write_raw(corpus: str, options: Mapping[str, Any], directory: str) -> None:
 def build(corpus: str, cohort: str, raw: str, out: str, processes: int) -> dict[str, Any]:
     """Build a cohort."""
     deepstrf_hf = _imported(corpus)
-    took, _ = measured(lambda: _build(deepstrf_hf, corpus, cohort, raw, out, processes))
+    took, _ = measured(lambda: _build(deepstrf_hf, corpus, cohort, raw, out, processes), processes)
     return took
 
 
@@ -58,7 +58,7 @@ def raw_to_grid(corpus: str, cohort: str, raw: str, out: str, cache: str, proces
         _build(deepstrf_hf, corpus, cohort, raw, out, processes)
         return deepstrf_hf.load(out, cohort, preprocessing=PREPROCESSING, cache=cache)
 
-    took, grid = measured(both)
+    took, grid = measured(both, processes)
     return {**took, **_amounts(grid)}
 
 

@@ -176,8 +176,9 @@ def test_memory_of_all_processes_is_counted() -> None:
     process.wait()
 
 
-def test_a_measured_job_tells_what_it_held() -> None:
-    took, result = measured(lambda: np.ones(20_000_000, np.uint8).sum())
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_measured_job_tells_what_it_held(processes: int) -> None:
+    took, result = measured(lambda: np.ones(20_000_000, np.uint8).sum(), processes)
     assert result == 20_000_000
     assert took["seconds"] > 0 and took["peak_mb"] > took["peak_above_imports_mb"] > 15
 
