@@ -124,7 +124,9 @@ class InterleavedStream(torch.utils.data.IterableDataset[dict[str, Any]]):
         for stream in self._streams:
             stream.set_epoch(epoch)
 
-    def split_by_node(self, rank: int, world_size: int, *, uneven: str = "keep") -> InterleavedStream:
+    def split_by_node(
+        self, rank: int | None = None, world_size: int | None = None, *, uneven: str = "keep"
+    ) -> InterleavedStream:
         """Return the share of one node: of each stream, what `ResponseStream.split_by_node` returns.
 
         With ``stop="all"``, nodes together hand out every item exactly once. Their shares of each stream differ by one

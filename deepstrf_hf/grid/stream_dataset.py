@@ -14,6 +14,7 @@ from torch.utils.data import get_worker_info
 
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.grid.description import GridDescription
+from deepstrf_hf.grid.nodes import this_node
 from deepstrf_hf.grid.response_buffer import Step
 from deepstrf_hf.grid.stream_order import StreamOrder
 from deepstrf_hf.grid.stream_prefetch import read_ahead
@@ -142,7 +143,9 @@ class ResponseStream(torch.utils.data.IterableDataset[dict[str, Any]]):
             )
         self._epoch.fill_(int(epoch))
 
-    def split_by_node(self, rank: int, world_size: int, *, uneven: str = "keep") -> ResponseStream:
+    def split_by_node(
+        self, rank: int | None = None, world_size: int | None = None, *, uneven: str = "keep"
+    ) -> ResponseStream:
         """Return the share of one node, for example of one process of ``torch.distributed``.
 
         Together the nodes hand out every item exactly once. Their shares differ by one item at most, so they may
@@ -151,8 +154,9 @@ class ResponseStream(torch.utils.data.IterableDataset[dict[str, Any]]):
 
         Parameters
         ----------
-        rank, world_size : int
-            The node, counted from 0, and how many there are.
+        rank, world_size : int, optional
+            The node, counted from 0, and how many there are. If not given: as ``torch.distributed``, once it is
+            initialised, or ``torchrun`` says; where neither does, this process is the only node.
         uneven : str
             ``"keep"``: every item once. ``"drop"``: up to `world_size` - 1 items are left out (of a shuffled stream,
             others in each epoch), so that all nodes have equally many. ``"repeat"``: up to `world_size` - 1 items come
@@ -169,6 +173,7 @@ class ResponseStream(torch.utils.data.IterableDataset[dict[str, Any]]):
         ParameterError
             A rank that does not exist, or a stream that is a share already.
         """
+        rank, world_size = this_node(rank, world_size)
         if self._order.world_size > 1:
             raise ParameterError(
                 "This stream is the share of a node already",

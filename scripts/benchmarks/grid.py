@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from scripts.benchmarks import streaming
 from scripts.benchmarks.grid_answers import GridAnswers
 from scripts.benchmarks.grid_report import report_grids
 from scripts.benchmarks.job import JobFailedError, run_jobs
 from scripts.benchmarks.section import FRACTIONS, Report, Request
 
-DESCRIPTION = "the grid: construction, masks, items, batches, epochs, streaming; time, memory and growth"
-PARTS = ("nat4", "wingert", "streaming")
-JOBS = {
-    "nat4": ("construct", "masks", "items", "selected_items", "est_batch", "val_batch", "dense_epoch"),
-    "wingert": ("construct", "masks", "items", "selected_items", "est_batch", "val_batch", "dense_epoch", "site_epoch"),
-}
+DESCRIPTION = "the grid beside deepSTRF's: construction, masks, items; time, memory and growth"
+PARTS = ("nat4", "wingert")
+JOBS = dict.fromkeys(PARTS, ("construct", "masks", "items", "selected_items"))
 """Jobs of each grid, functions of `scripts.benchmarks.grid_jobs`."""
 OURS_ALONE = ("site_epoch",)
 """Jobs that deepSTRF has nothing for."""
@@ -29,28 +25,36 @@ Job = tuple[float, str]
 
 def run(request: Request) -> Report:
     """Measure the grids that are asked for."""
+    return measure(request, JOBS, "The grid")
+
+
+def measure(request: Request, jobs_of: Mapping[str, Sequence[str]], title: str) -> Report:
+    """Run jobs of the made-up grids that are asked for.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked.
+    jobs_of : mapping of str to sequence of str
+        Functions of `scripts.benchmarks.grid_jobs`, by grid.
+    title : str
+        Of the report.
+    """
     answers = GridAnswers()
-    for grid in JOBS:
+    for grid, names in jobs_of.items():
         if grid in request.parts:
-            for library, python, jobs in _processes(grid, request):
+            for library, python, jobs in _processes(names, request):
                 _measure(answers, request.size, grid, library, python, jobs)
     _measure_limits(answers, request)
-    report = report_grids(answers, request)
-    if "streaming" in request.parts:
-        streamed = streaming.run(request)
-        report.markdown += f"\n\n{streamed.markdown}"
-        report.figures["streaming"] = streamed.figures
-        report.curves += streamed.curves
-        report.faults += streamed.faults
-    return report
+    return report_grids(answers, request, title)
 
 
-def _processes(grid: str, request: Request) -> Iterator[tuple[str, str, list[Job]]]:
+def _processes(jobs: Sequence[str], request: Request) -> Iterator[tuple[str, str, list[Job]]]:
     """Yield what runs in a process of its own: library, its interpreter, jobs."""
     libraries = {"ours": request.environment.python, "peer": request.environment.peer_python}
     for fraction in FRACTIONS:
         for library, python in libraries.items():
-            names = [name for name in JOBS[grid] if library == "ours" or name not in OURS_ALONE]
+            names = [name for name in jobs if library == "ours" or name not in OURS_ALONE]
             if python is None:
                 continue
             if request.is_measurement:
@@ -88,7 +92,7 @@ def _measure_limits(answers: GridAnswers, request: Request) -> None:
     jobs: list[tuple[str, str, tuple[str, dict[str, Any]]]] = []
     for grid in answers.jobs:
         of_grid, amounts = answers.of(grid, FRACTIONS[-1], "ours"), answers.amounts(grid, FRACTIONS[-1])
-        if amounts is not None:
+        if amounts is not None and "construct" in of_grid:
             n_bytes = int((amounts["counts_mb"] + amounts["spectrograms_mb"]) * 1e6)
             jobs.append((grid, "construct_copied", (f"{module}:fresh_copy", {"n_bytes": n_bytes})))
         for figure in ("est_batch", "val_batch"):

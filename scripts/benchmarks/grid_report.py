@@ -47,11 +47,10 @@ NOTES = {
 }
 
 
-def report_grids(answers: GridAnswers, request: Request) -> Report:
+def report_grids(answers: GridAnswers, request: Request, title: str) -> Report:
     """Write the report."""
-    environment = request.environment
     hidden = _hidden(request)
-    paragraphs = ["# The grid, measured", _preface(request)]
+    paragraphs = [f"# {title}", _preface(request)]
     curves: list[Curve] = []
     for grid in answers.jobs:
         of_grid = _curves(answers, grid)
@@ -62,9 +61,6 @@ def report_grids(answers: GridAnswers, request: Request) -> Report:
     if answers.bandwidth:
         paragraphs += ["## What memory allows", _bandwidth(answers.bandwidth)]
     figures = {
-        "section": "grid",
-        "size": request.size,
-        "versions": environment.versions,
         "grids": answers.jobs,
         "limits": answers.limits,
         "bandwidth": answers.bandwidth,
@@ -85,23 +81,14 @@ def _hidden(request: Request) -> set[str]:
 
 
 def _preface(request: Request) -> str:
-    def named(entries: Mapping[str, Any]) -> str:
-        return ", ".join(f"{name} {value}" for name, value in entries.items() if value is not None)
-
-    versions = request.environment.versions
-    lines = [f"{versions['machine']}; {named(versions['ours'])}."]
     if request.environment.peer_python is None:
-        lines.append("Without --peer-python there is nothing to compare with: deepSTRF's columns are absent.")
+        compared = "Without --peer-python there is nothing to compare with: deepSTRF's columns are absent."
     else:
-        lines.append(f"Beside it: {named(versions['peer'])}; both get the same arrays.")
-    lines.append(
-        "Times are medians of several runs. Processor time, of all threads, depends less on what else runs meanwhile."
+        compared = "Both libraries get the same arrays."
+    return (
+        f"{compared} Times are medians of several runs. Processor time, of all threads, depends less on what else runs "
+        "meanwhile."
     )
-    if versions["load"] is not None:
-        lines.append(f"Load when it began: {versions['load']:.1f}.")
-    if not request.is_measurement:
-        lines.append("Size tiny is a check that everything runs: its figures mean nothing.")
-    return " ".join(lines)
 
 
 def _amounts(answers: GridAnswers, grid: str) -> str:
@@ -241,6 +228,6 @@ def _bandwidth(bandwidth: Mapping[str, float]) -> str:
     return (
         f"Copying within memory: {number(bandwidth['one_thread_gb_per_s'])} GB/s with one thread, "
         f"{number(bandwidth['torch_threads_gb_per_s'])} GB/s with {bandwidth['torch_threads']} threads. "
-        "The column “memory allows” is the time to copy the input arrays, or to write a batch of the same shape "
+        "“Memory allows” is the time to copy the input arrays, or to write a batch of the same shape "
         "(float32 and its mask), into new memory, in the fastest of the ways tried."
     )

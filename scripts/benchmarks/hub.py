@@ -1,4 +1,4 @@
-"""Section `hub`: pushing to, streaming and loading from a loopback Hub: time, and bytes on the wire.
+"""Section `push`: pushing to, streaming and loading from a loopback Hub: time, and bytes on the wire.
 
 The Hub is a server in a process of its own on the same machine, every client one with an empty cache: no distance, no
 proxies, and a server written in Python, so that times are bounds from below for requests and from above for bandwidth.
@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,11 +36,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(request: Request) -> Report:
     """Push a build, and read it back in every way."""
-    report = Report("", {"size": request.size, "versions": request.environment.versions})
+    report = Report("", {})
     if request.built is not None and not (request.built / REPORT).is_file():
         raise JobFailedError(f"{request.built} has no {REPORT}: it is not what deepstrf-hf build writes")
-    with _directory(request.scratch) as kept, tempfile.TemporaryDirectory() as temporary, HubProcess() as hub:
-        built = made_up(kept, request.size) if request.built is None else Built.of(request.built.resolve())
+    with tempfile.TemporaryDirectory() as temporary, HubProcess() as hub:
+        built = made_up(request.scratch, request.size) if request.built is None else Built.of(request.built.resolve())
         report.figures["built"] = built.amounts()
         try:
             _measure(_Clients(hub, Path(temporary)), built, request.parts, report.figures)
@@ -49,15 +48,6 @@ def run(request: Request) -> Report:
             report.faults.append(str(error))
     report.markdown = markdown_of(report.figures, request.is_measurement)
     return report
-
-
-@contextmanager
-def _directory(scratch: Path | None) -> Iterator[Path]:
-    if scratch is not None:
-        yield scratch.resolve()
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        yield Path(directory)
 
 
 class _Clients:

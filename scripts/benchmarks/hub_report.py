@@ -1,4 +1,4 @@
-"""The report of the section `hub`."""
+"""The report of the section `push`."""
 
 from __future__ import annotations
 

@@ -61,12 +61,15 @@ def run_job(python: str, job: str, **arguments: Any) -> Any:
     return run_jobs(python, [(job, arguments)])[0]
 
 
+def run_here(job: str, **arguments: Any) -> Any:
+    """Run one function in this process, for a check that it works."""
+    module, function = job.split(":")
+    return getattr(importlib.import_module(module), function)(**arguments)
+
+
 def main() -> None:
     """Run the jobs that standard input names; write their answers to the file that the command line names."""
-    results = []
-    for job, arguments in json.load(sys.stdin):
-        module, function = job.split(":")
-        results.append(getattr(importlib.import_module(module), function)(**arguments))
+    results = [run_here(job, **arguments) for job, arguments in json.load(sys.stdin)]
     Path(sys.argv[1]).write_text(json.dumps(results), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmarks.goals import Goal
 from scripts.benchmarks.job import JobFailedError, run_job
 from scripts.benchmarks.versions import installed
 
@@ -54,17 +55,23 @@ class Request:
         Which of its parts.
     environment : Environment
         Where jobs run.
-    scratch : Path or None
-        Where made-up corpora are kept for the next run; None: nowhere.
+    scratch : Path
+        Where made-up corpora go; what is there already is used.
+    corpora : tuple of str
+        Corpora whose raw trees are measured, by their names in `scripts.parity.corpus_list`.
     built : Path or None
         A built corpus that is measured in place of a made-up one, where the section asks for one.
+    known : dict
+        What sections of one run have measured, for those that come after.
     """
 
     size: str
     parts: tuple[str, ...]
     environment: Environment
-    scratch: Path | None = None
+    scratch: Path
+    corpora: tuple[str, ...] = ()
     built: Path | None = None
+    known: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_measurement(self) -> bool:
@@ -110,12 +117,15 @@ class Report:
         What can be drawn.
     faults : list of str
         Jobs that failed, results that differ between libraries: reasons not to trust the figures.
+    goals : list of Goal
+        What was to be reached.
     """
 
     markdown: str
     figures: dict[str, Any]
     curves: list[Curve] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    goals: list[Goal] = field(default_factory=list)
 
 
 def environment_of(peer_python: str | None) -> Environment:

@@ -1,24 +1,24 @@
-"""Streaming: items from Parquet row groups against a plain read of the same columns, at three sizes of a corpus."""
+"""Section `stream`: items from Parquet row groups against a plain read of the same columns, at three sizes."""
 
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmarks.goals import Goal
 from scripts.benchmarks.growth import exponent
 from scripts.benchmarks.job import JobFailedError, run_jobs
 from scripts.benchmarks.section import FRACTIONS, Curve, Report, Request
 from scripts.benchmarks.tables import ABSENT, megabytes, met, number, seconds, table
 
+DESCRIPTION = "streaming from Parquet files against a plain read of the same columns; time and memory"
 GOAL = 0.7
 """Part of the speed of a plain read that a stream should reach."""
 FLAT = 0.15
 """Largest exponent of growth that passes for none: an allocator's pools are not quite the same from run to run."""
-GRIDS = ("nat4", "wingert")
+PARTS = ("nat4", "wingert")
 JOBS = ("plain_read", "stream_in_order", "stream_shuffled")
 LABELS = {"plain_read": "plain pyarrow", "stream_in_order": "stream", "stream_shuffled": "stream, shuffled"}
 
@@ -31,33 +31,35 @@ def run(request: Request) -> Report:
     """Build made-up corpora, where they are not yet there, and read them."""
     found: Found = {}
     report = Report("", {"corpora": found})
-    with _directory(request.scratch) as scratch:
-        try:
-            _measure(request, scratch, found)
-        except JobFailedError as error:
-            report.faults.append(str(error))
+    try:
+        _measure(request, found)
+    except JobFailedError as error:
+        report.faults.append(str(error))
     for grid, of_grid in found.items():
         if all(set(JOBS) <= set(of_grid.get(fraction, ())) for fraction in FRACTIONS):
             report.curves.append(_curve(grid, list(of_grid.values())))
+            report.goals += _goals(grid, of_grid[FRACTIONS[-1]])
     report.markdown = _markdown(found, report.curves, request.is_measurement)
     return report
 
 
-@contextmanager
-def _directory(scratch: Path | None) -> Iterator[Path]:
-    if scratch is not None:
-        yield scratch
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        yield Path(directory)
+def _goals(grid: str, jobs: Mapping[str, Any]) -> list[Goal]:
+    plain = jobs["plain_read"]["pass"]["seconds"]
+    goals = []
+    for job in JOBS[1:]:
+        took = jobs[job]["pass"]["seconds"]
+        what = f"an epoch of the {LABELS[job]}, like {grid}"
+        against = "`pyarrow` decode of the same columns"
+        goals.append(Goal(what, against, seconds(took), seconds(plain), plain / took, least=GOAL, unit="%"))
+    return goals
 
 
-def _measure(request: Request, scratch: Path, found: Found) -> None:
+def _measure(request: Request, found: Found) -> None:
     """Build the corpora at all sizes, then read them; answers go into `found`."""
     python = request.environment.python
     print("streaming: building", file=sys.stderr, flush=True)
-    corpora = [(grid, fraction) for grid in GRIDS for fraction in FRACTIONS]
-    place = {"directory": str(scratch.resolve()), "size": request.size}
+    corpora = [(grid, fraction) for grid in request.parts for fraction in FRACTIONS]
+    place = {"directory": str(request.scratch), "size": request.size}
     build = "scripts.benchmarks.corpora:built_corpus"
     built = run_jobs(python, [(build, {**place, "grid": grid, "fraction": fraction}) for grid, fraction in corpora])
     jobs = [(*corpus, directory, job) for corpus, directory in zip(corpora, built, strict=True) for job in JOBS]
@@ -101,7 +103,7 @@ def _markdown(corpora: Found, curves: Sequence[Curve], judged: bool) -> str:
                 )
     hidden = () if judged else (f"goal {GOAL:.0%} met",)
     growth = map(_growth, curves) if judged else ()
-    return "\n\n".join(["## Streaming", table(rows, hidden), *growth])
+    return "\n\n".join(["# Streaming", table(rows, hidden), *growth])
 
 
 def _growth(curve: Curve) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.parity.corpus_bench import measure_all
 from scripts.parity.corpus_declaration import CorpusParity, RawFolder, Run
 from scripts.parity.corpus_list import CORPORA
 from scripts.parity.corpus_report import differences_seen, markdown, summary
@@ -29,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"corpora, all by default: {', '.join(CORPORA)}")
     parser.add_argument("--seeds", type=seeds, default=range(10), help="of the raw trees, such as 0-9 (default) or 3")
     add_environment_arguments(parser)
-    parser.add_argument("--json", type=Path, help="write the verdicts, or measures, there as well")
-    parser.add_argument("--bench", action="store_true", help="measure time and memory on larger trees instead")
+    parser.add_argument("--json", type=Path, help="write the verdicts there as well")
 
 
 def seeds(text: str) -> range:
@@ -57,11 +55,6 @@ def compare(chosen: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
         python = python_of(chosen, scratch)
-        if chosen.bench:
-            table, figures = measure_all(corpora, python, scratch)
-            print(table)
-            _write(chosen.json, figures)
-            return 0
         verdicts = [verdict for corpus in corpora for verdict in compare_corpus(corpus, chosen.seeds, python, scratch)]
     print(markdown(verdicts))
     print(f"\n{differences_seen(verdicts)}")

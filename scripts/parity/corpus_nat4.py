@@ -65,6 +65,7 @@ def _parity(name: str, cohort: str, area: str) -> CorpusParity:
         cohort=cohort,
         writer="tests.raw_writers.nat4:write_nat4",
         writer_options={"odd_waveforms": True},
+        bench_options={"areas": (area,), "n_sites": 5, "n_est": 575, "n_val": 18, "more_cells": 20},
         peer_class="NAT4Dataset",
         neuron_name=("cell_id",),
         stimulus_name=("name",),

@@ -2,8 +2,8 @@
 
     python -m scripts.parity.corpus_peer JOBS.json
 
-The file holds a list of jobs. One line of JSON is printed per job: seconds and peak memory of the constructor, or the
-error that it raised, which is a result.
+The file holds a list of jobs. One line of JSON is printed per job: how many warnings the constructor gave, or the error
+that it raised, which is a result.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -29,29 +28,18 @@ def main(arguments: list[str]) -> None:
 
 def done(job: dict[str, Any], peer_class: Any) -> dict[str, Any]:
     """Run one job and say how it went."""
-    start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             dataset = peer_class(path=job["raw"], **job["options"])
         except Exception as error:  # noqa: BLE001 (whatever deepSTRF raises on a raw tree is the result)
             return {"error": f"{type(error).__name__}: {error}".replace(job["raw"], "<raw>")}
-    said = {"seconds": time.perf_counter() - start, "peak_mb": peak_mb(), "warnings": len(caught)}
     if job.get("out"):
         try:
             save(snapshot_of(dataset, job["neuron_name"], job["stimulus_name"]), Path(job["out"]))
         except AmbiguousNameError as error:
             return {"error": str(error)}
-    return said
-
-
-def peak_mb() -> float:
-    """Return the largest resident memory of this process so far, MB; NaN where the system does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return float("nan")
-    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), float("nan"))
+    return {"warnings": len(caught)}
 
 
 if __name__ == "__main__":

@@ -163,6 +163,7 @@ def write_nat4(
     coarse: bool = False,
     presentations: Mapping[tuple[str, int], int] | None = None,
     longer_ms: Mapping[tuple[str, int], int] | None = None,
+    more_cells: int = 0,
 ) -> Nat4Truth:
     """Write a tree.
 
@@ -190,6 +191,8 @@ def write_nat4(
         By site and number of the val clip: how many, where not 20.
     longer_ms : mapping of (str, int) to int
         By site and number of the val clip: how much longer (shorter if negative) the epoch of each presentation is.
+    more_cells : int
+        Cells that every site has besides, without traps.
     """
     rng = np.random.default_rng(seed)
     directory.mkdir(parents=True, exist_ok=True)
@@ -200,7 +203,8 @@ def write_nat4(
     )
     truth = Nat4Truth(val, est, {})
     for area in areas:
-        sites = dict(list(SITES[area].items())[:n_sites])
+        plain = tuple(f"{100 + number}-1" for number in range(more_cells))
+        sites = {site: (*tails, *plain) for site, tails in list(SITES[area].items())[:n_sites]}
         truth.areas[area] = _write_area(
             rng, directory, area, sites, val, est, unpacked, coarse, presentations or {}, longer_ms or {}
         )
@@ -335,7 +339,7 @@ def _write_site(
     epochs.append((f"FILE_{site}", 0.0, end))
     spikes: dict[str, Float] = {}
     for number, name in enumerate(names):
-        times = rng.uniform(0, end, rng.poisson((3 + 4 * number) * end))
+        times = rng.uniform(0, end, rng.poisson((3 + 4 * (number % 6)) * end))
         times[: len(times) // 4] = np.round(times[: len(times) // 4], 3)  # on the edges of milliseconds
         begin = starts[val[0]][0]
         odd = [begin + 0.5, begin + 0.5, begin + 0.50049, begin + 1.4999, end + 0.3, end - 0.0005]

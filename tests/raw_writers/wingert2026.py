@@ -50,6 +50,9 @@ def write_wingert2026(
     sounds: str = "unrelated",
     onsets_s: Mapping[int, float] | None = None,
     bench_sites: int = 0,
+    bench_cells: int = 46,
+    bench_estimation: int = 131,
+    bench_repeats: int = 20,
 ) -> Wingert2026Truth:
     """Write a raw tree.
 
@@ -67,7 +70,10 @@ def write_wingert2026(
     onsets_s : mapping of int to float
         By bins of the spectrogram: when sounds begin in it, s; 0 and 1 by default.
     bench_sites : int
-        Instead of all this, that many sites of the real size and without traps (see `write_bench_site`).
+        Instead of all this, that many sites without traps (see `write_bench_site`).
+    bench_cells, bench_estimation, bench_repeats : int
+        Cells of each of them, sounds that are played once, and presentations of the six others; by default as many as
+        a real site has.
 
     Returns
     -------
@@ -84,8 +90,11 @@ def write_wingert2026(
     for session in sessions if not bench_sites else ():
         writers[session]()
     for number in range(bench_sites):
-        cells = write_bench_site(directory, f"CLT{30 + number:03d}c", seed=seed)
-        world.list_cells(cells, f"CLT{30 + number:03d}c", "A1")
+        site = f"CLT{30 + number:03d}c"
+        cells = write_bench_site(
+            directory, site, seed=seed, n_cells=bench_cells, n_estimation=bench_estimation, n_repeats=bench_repeats
+        )
+        world.list_cells(cells, site, "A1")
     write_cell_list(directory, truth.cells)
     if sounds != "none" and not bench_sites:
         names = sorted({name.removeprefix("STIM_") for one in truth.sessions.values() for name in one.tiles})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts import benchmark
-from scripts.benchmarks import grid, section, streaming
+from scripts.benchmarks import batch, grid, hub, opening, section, streaming
+from scripts.benchmarks import build as building
+from scripts.benchmarks.goals import Goal
 from scripts.benchmarks.grid_answers import GridAnswers
 from scripts.benchmarks.grid_report import LABELS, report_grids
 from scripts.benchmarks.growth import exponent
-from scripts.benchmarks.job import ROOT, JobFailedError
+from scripts.benchmarks.job import JobFailedError
 from scripts.benchmarks.plots import draw_curves
 from scripts.benchmarks.section import FRACTIONS, Curve, Environment, Report, Request, environment_of
 from scripts.benchmarks.tables import ABSENT, megabytes, met, number, seconds, table, times
 
+JOBS = {name: (*grid.JOBS[name], *batch.JOBS[name]) for name in grid.JOBS}
 VERSIONS = {
     "machine": "a machine",
     "load": None,
@@ -32,7 +34,7 @@ VERSIONS = {
 
 
 def request_of(size: str = "full", peer: str | None = "peer-python", parts: tuple[str, ...] = grid.PARTS) -> Request:
-    return Request(size, parts, Environment("our-python", peer, VERSIONS))
+    return Request(size, parts, Environment("our-python", peer, VERSIONS), Path("nowhere"))
 
 
 def answer(job: str, fraction: float, took: float, peak: float) -> dict[str, Any]:
@@ -60,43 +62,58 @@ def row_of(markdown: str, start: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_tiny_run_writes_all_it_promises(tmp_path: Path) -> None:
+def run_tiny(
+    section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[dict[str, Any], set[str], str]:
+    """Run a section; return its figures, the names of its plots, and what it printed."""
     figures, plots = tmp_path / "new" / "figures.json", tmp_path / "plots"
-    done = subprocess.run(
-        [sys.executable, "scripts/benchmark.py", "grid", "--size", "tiny", "--json", figures, "--plots", plots],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
+    benchmark.main([section, "--size", "tiny", "--json", str(figures), "--plots", str(plots), *more])
+    printed = capsys.readouterr().out
     found = json.loads(figures.read_text())
-    assert found["size"] == "tiny" and found["faults"] == [] and found["bandwidth"]["one_thread_gb_per_s"] > 0
-    for name, jobs in grid.JOBS.items():
-        assert set(found["grids"][name]) == {str(fraction) for fraction in FRACTIONS}
-        for of_size in found["grids"][name].values():
-            assert set(of_size) == {"ours"} and set(of_size["ours"]) == set(jobs)
-        assert set(found["limits"][name]) == {"construct_copied", "est_batch", "val_batch"}
-    assert set(found["streaming"]["corpora"]) == set(streaming.GRIDS)
-    measured = [name for name in LABELS if name != "site_epoch"]
-    expected = {f"nat4-{name}" for name in (*measured, "memory", "stream-memory")}
-    expected |= {f"wingert-{name}" for name in (*LABELS, "memory", "stream-memory")}
+    assert found["size"] == "tiny" and found["faults"] == [] and set(found["sections"]) == {section}
+    assert "figures mean nothing" in printed
     pictures = {path.stem: path.read_bytes() for path in plots.iterdir()}
-    assert set(pictures) == expected and all(content.startswith(b"\x89PNG") for content in pictures.values())
-    assert "deepSTRF's columns are absent" in done.stdout and "| deepSTRF |" not in done.stdout
-    assert len(row_of(done.stdout, LABELS["masks"])) == 4  # figure, ours, what memory allows, and over that
-    assert "like wingert, 0.5 of the size: stream, shuffled" in done.stdout
+    assert all(content.startswith(b"\x89PNG") for content in pictures.values())
+    return found, set(pictures), printed
+
+
+@pytest.mark.parametrize(("name", "jobs_of"), [("grid", grid.JOBS), ("batch", batch.JOBS)])
+def test_a_tiny_run_of_grids(name: str, jobs_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, pictures, printed = run_tiny(name, tmp_path, capsys, "--parts", "nat4", "wingert")
+    of_section = found["sections"][name]
+    assert of_section["bandwidth"]["one_thread_gb_per_s"] > 0
+    limits = {"construct_copied"} if name == "grid" else {"est_batch", "val_batch"}
+    expected = set()
+    for one, jobs in jobs_of.items():
+        assert set(of_section["grids"][one]) == {str(fraction) for fraction in FRACTIONS}
+        for of_size in of_section["grids"][one].values():
+            assert set(of_size) == {"ours"} and set(of_size["ours"]) == set(jobs)
+            expected |= {f"{one}-{figure}" for job in of_size["ours"].values() for figure in job["figures"]}
+        assert set(of_section["limits"][one]) == limits
+        expected |= {f"{one}-memory"} if name == "grid" else set()
+    assert pictures == expected
+    assert "deepSTRF's columns are absent" in printed and "| deepSTRF |" not in printed
+    assert len(row_of(printed, LABELS["masks" if name == "grid" else "est_batch"])) == 4  # with what memory allows
+
+
+def test_a_tiny_run_of_streaming(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found, pictures, printed = run_tiny("stream", tmp_path, capsys)
+    assert set(found["sections"]["stream"]["corpora"]) == set(streaming.PARTS)
+    assert pictures == {"nat4-stream-memory", "wingert-stream-memory"}
+    assert "like wingert, 0.5 of the size: stream, shuffled" in printed
+    assert [goal["least"] for goal in found["goals"]] == [0.7] * 4 and "goal" not in row_of(printed, "job")
 
 
 def test_ratios_and_verdicts() -> None:
     answers = GridAnswers()
     for fraction in FRACTIONS:
-        for job in grid.JOBS["wingert"]:
+        for job in JOBS["wingert"]:
             answers.add("wingert", fraction, "ours", job, answer(job, fraction, 0.002 * fraction, 10.0))
             if job != "site_epoch":
                 took = 0.08 if job in ("masks", "construct") else 0.12
                 answers.add("wingert", fraction, "peer", job, answer(job, fraction, took * fraction**2, 41.0))
     answers.limits = {"wingert": {"est_batch": {"seconds": 0.001}}}
-    report = report_grids(answers, request_of())
+    report = report_grids(answers, request_of(), "Grids")
     assert report.faults == []
     head = row_of(report.markdown, "figure")
     assert head[1:7] == ["deepSTRF", "deepstrf-hf", "ratio", "ratio of processor time", "goal", "met"]
@@ -125,13 +142,13 @@ def test_what_was_not_measured_leaves_gaps_and_no_verdicts() -> None:
     answers.add("nat4", 1.0, "ours", "masks", answer("masks", 1.0, 0.5, 1.0))
     answers.add("nat4", 1.0, "ours", "est_batch", answer("est_batch", 1.0, 0.5, 1.0))
     answers.add("nat4", 1.0, "peer", "masks", answer("masks", 1.0, 1.0, 1.0))
-    whole = report_grids(answers, request_of())
+    whole = report_grids(answers, request_of(), "Grids")
     assert row_of(whole.markdown, LABELS["est_batch"])[1:7] == [ABSENT, "500 ms", ABSENT, ABSENT, "20×", ABSENT]
     assert whole.curves == [] and LABELS["construct"] not in whole.markdown
-    tiny = report_grids(answers, request_of("tiny"))
+    tiny = report_grids(answers, request_of("tiny"), "Grids")
     assert row_of(tiny.markdown, "figure")[:4] == ["figure", "deepSTRF", "deepstrf-hf", "ratio"]
-    assert "goal" not in tiny.markdown and "figures mean nothing" in tiny.markdown
-    alone = report_grids(answers, request_of(peer=None))
+    assert "goal" not in tiny.markdown
+    alone = report_grids(answers, request_of(peer=None), "Grids")
     assert row_of(alone.markdown, "figure")[:3] == ["figure", "deepstrf-hf", "memory allows"]
 
 
@@ -144,7 +161,7 @@ def test_results_that_differ_are_faults() -> None:
     answers.add("nat4", 1.0, "peer", "masks", second | {"result": [1, 3]})
     (fault,) = answers.faults
     assert "masks" in fault and "ours found [1, 2]" in fault and "peer found [1, 3]" in fault
-    assert report_grids(answers, request_of()).faults == [fault]
+    assert report_grids(answers, request_of(), "Grids").faults == [fault]
 
 
 @pytest.mark.parametrize("size", ["tiny", "full"])
@@ -164,12 +181,12 @@ def test_jobs_and_processes(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return [answer(name.split(" ")[1], fraction, 1.0, 1.0) for name, fraction in ran]
 
     monkeypatch.setattr(grid, "run_jobs", pretend)
-    report = grid.run(request_of(size, parts=("nat4", "wingert")))
+    report = grid.measure(request_of(size), JOBS, "Grids")
     ran = [(python, *job) for python, jobs in processes for job in jobs]
     assert len(ran) == len(set(ran))
     expected = {
         (python, f"{name} {job}", fraction)
-        for name, jobs in grid.JOBS.items()
+        for name, jobs in JOBS.items()
         for job in jobs
         for fraction in FRACTIONS
         for python in ("our-python", "peer-python")
@@ -215,6 +232,7 @@ def test_streaming_is_judged_by_a_plain_read(monkeypatch: pytest.MonkeyPatch, tm
     assert row_of(report.markdown, "like wingert, 1 of the size: plain")[4:9] == [ABSENT, "400", "100", ABSENT, ABSENT]
     assert "stream, shuffled exponent 1.00" in report.markdown
     assert report.markdown.count("**grows**") == 2 and report.faults == []
+    assert [(goal.ratio, goal.is_met) for goal in report.goals] == [(0.8, True), (0.5, False)] * 2
 
     def fail(python: str, jobs: Any) -> list[Any]:
         raise JobFailedError("no space left")
@@ -226,14 +244,40 @@ def test_streaming_is_judged_by_a_plain_read(monkeypatch: pytest.MonkeyPatch, tm
 def test_faults_end_the_command_with_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(grid, "run", lambda request: Report("a table", {"size": request.size}, [], ["it broke"]))
+    monkeypatch.setattr(grid, "run", lambda request: Report("a table", {"some": "figure"}, [], ["it broke"]))
     with pytest.raises(SystemExit, match="1 faults"):
         benchmark.main(["grid", "--json", str(tmp_path / "figures.json")])
     printed = capsys.readouterr().out
     assert "a table" in printed and "- it broke" in printed
-    assert json.loads((tmp_path / "figures.json").read_text()) == {"size": "full", "faults": ["it broke"]}
+    found = json.loads((tmp_path / "figures.json").read_text())
+    assert found["faults"] == ["it broke"] and found["sections"] == {"grid": {"some": "figure"}}
     with pytest.raises(SystemExit, match="no interpreter no-such-python"):
         benchmark.main(["grid", "--peer-python", "no-such-python"])
+
+
+def test_all_sections_share_what_they_know_and_their_goals_come_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[Request] = []
+
+    def pretend(request: Request) -> Report:
+        asked.append(request)
+        goal = Goal(f"job {len(asked)}", "that", "2 s", "4 s", 2.0, least=3.0)
+        return Report(f"# Section {len(asked)}", {"number": len(asked)}, goals=[goal])
+
+    modules = [building, opening, grid, batch, streaming, hub]
+    for module in modules:
+        monkeypatch.setattr(module, "run", pretend)
+    benchmark.main(["all", "--scratch", str(tmp_path / "scratch"), "--json", str(tmp_path / "all.json")])
+    assert [request.parts for request in asked] == [module.PARTS for module in modules]
+    assert len({id(request.known) for request in asked}) == 1
+    assert {request.scratch for request in asked} == {(tmp_path / "scratch").resolve()}
+    printed = capsys.readouterr().out
+    order = [printed.index(text) for text in ("# Goals", "| job 1 |", "| job 6 |", "# Section 1", "# Section 6")]
+    assert order == sorted(order) and "mean nothing" not in printed
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert found["sections"] == {name: {"number": number} for number, name in enumerate(benchmark.SECTIONS, start=1)}
+    assert [goal["met"] for goal in found["goals"]] == [False] * 6
 
 
 def test_peer_without_deepstrf_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

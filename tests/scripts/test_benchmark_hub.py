@@ -41,7 +41,7 @@ def test_a_tiny_run(scratch: Path, built: Built, tmp_path: Path) -> None:
         [
             sys.executable,
             "scripts/benchmark.py",
-            "hub",
+            "push",
             "--size",
             "tiny",
             "--built",
@@ -56,6 +56,7 @@ def test_a_tiny_run(scratch: Path, built: Built, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
     found = json.loads(figures.read_text())
     assert found["faults"] == [] and found["size"] == "tiny"
+    found = found["sections"]["push"]
     amounts = found["built"]
     assert amounts["config"] == "a1_peg" and amounts["train_files"] == 4 and amounts["train_rows"] == 25
     push = {name: entry["wire"]["received"] for name, entry in found["push"].items()}
@@ -122,12 +123,13 @@ def test_a_made_up_corpus_is_built_once(scratch: Path, built: Built) -> None:
 
 def test_what_is_no_build_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="it is not what deepstrf-hf build writes"):
-        benchmark.main(["hub", "--size", "tiny", "--built", str(tmp_path)])
+        benchmark.main(["push", "--size", "tiny", "--built", str(tmp_path)])
 
 
 def test_a_client_that_fails_is_a_fault(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "REPOSITORY", "somebody-else/corpus")
-    request = Request("tiny", ("load",), Environment(sys.executable, None, {}), built=built.directory)
+    environment = Environment(sys.executable, None, {})
+    request = Request("tiny", ("load",), environment, built.directory.parent, built=built.directory)
     report = hub.run(request)
     (fault,) = report.faults
     assert fault.startswith("push") and "somebody-else" in fault

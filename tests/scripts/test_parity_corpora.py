@@ -16,7 +16,7 @@ import pytest
 from deepstrf_hf.config import with_parameters
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.where import checked_where
-from scripts.parity import corpora, corpus_bench
+from scripts.parity import corpora
 from scripts.parity.corpora import compare_corpus, seeds
 from scripts.parity.corpus_declaration import CorpusParity, Run
 from scripts.parity.corpus_list import CORPORA
@@ -198,32 +198,8 @@ def test_a_peer_that_does_not_answer_is_no_verdict(tmp_path: Path, monkeypatch: 
         compare_corpus(toy(Run("counts")), [0], sys.executable, tmp_path)
 
 
-@pytest.mark.usefixtures("stand_in")
-def test_time_and_memory_are_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(corpus_bench, "RUNS", 1)
-    monkeypatch.setattr(corpus_bench, "_ours", lambda job, directory: {"seconds": 0.5, "peak_mb": 100.0})
-    corpus = toy(Run("counts"))
-    monkeypatch.setitem(CORPORA, corpus.name, corpus)
-    arguments = ["corpora", corpus.name, "--bench", "--peer-python", sys.executable]
-    assert main([*arguments, "--json", str(tmp_path / "figures.json")]) == 0
-    measures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["made-up"]["measures"]
-    assert list(measures) == [
-        "deepSTRF's constructor",
-        "build",
-        "build, two processes",
-        "open, first",
-        "open, again",
-    ]
-    assert measures["deepSTRF's constructor"]["peak_mb"] > 10
-    printed = capsys.readouterr().out
-    theirs = measures["deepSTRF's constructor"]["seconds"]
-    assert f"| made-up | build | 0.50 | {theirs / 0.5:.1f} | 100 |" in printed
-
-
 def test_the_section_takes_the_options_of_its_page() -> None:
     parser = argparse.ArgumentParser()
     corpora.add_arguments(parser)
     chosen = parser.parse_args(["ns1", "--seeds", "0-9", "--peer-python", "python", "--json", "file.json"])
-    assert (chosen.names, chosen.seeds, chosen.bench) == (["ns1"], range(10), False)
+    assert (chosen.names, chosen.seeds) == (["ns1"], range(10))

@@ -1,0 +1,1 @@
+"""Streams that several nodes share: processes of torch.distributed, nodes of a Ray cluster."""
