@@ -25,14 +25,7 @@ SPLIT = StimulusSplit(
     test=tuple(clip.stim_id for clip in CLIPS if clip.index in (3, 6, 9, 19)),
     source="Rahman et al. 2020, doi 10.1073/pnas.1922033117: clips 3, 6, 9 and 19, counted from 0",
 )
-CLIPS_PER_PART = 4
-_OF_SPLIT = {split: [clip for clip in CLIPS if SPLIT.split_of(clip.stim_id) == split] for split in SPLIT.names}
-RUNS = {
-    f"{split} {begin // CLIPS_PER_PART + 1}": clips[begin : begin + CLIPS_PER_PART]
-    for split, clips in _OF_SPLIT.items()
-    for begin in range(0, len(clips), CLIPS_PER_PART)
-}
-"""Clips that are built together, by the name of the part."""
+CLIPS_OF_SPLIT = {split: [clip for clip in CLIPS if SPLIT.split_of(clip.stim_id) == split] for split in SPLIT.names}
 
 
 @dataclass
@@ -184,8 +177,8 @@ class Ns1(CorpusBuilder):
 
     @classmethod
     def parts(cls, raw: RawTree, cohort: Cohort, config: Ns1Config) -> Sequence[Part]:
-        """Return runs of clips of one split."""
-        return [Part(name, SPLIT.split_of(run[0].stim_id), len(run)) for name, run in RUNS.items()]
+        """Return one part per split: each needs the files of all units, so that more parts would take more time."""
+        return [Part(split, split, len(clips)) for split, clips in CLIPS_OF_SPLIT.items()]
 
     @classmethod
     def band_frequencies_hz(cls, cohort: Cohort, config: Ns1Config) -> Sequence[float]:
@@ -209,7 +202,7 @@ class Ns1(CorpusBuilder):
         for unit in units:
             unit.report(log)
             log.count("single_unit_at_known_depth", unit.path, unit.neuron.metadata["single_unit_at_known_depth"])
-        for clip, stimulus in read_stimuli(raw, config, RUNS[part.name], log):
+        for clip, stimulus in read_stimuli(raw, config, CLIPS_OF_SPLIT[part.name], log):
             for unit in units:
                 if clip.key not in unit.spikes:
                     log.leave_out("pairs", f"{clip.stim_id}, {unit.path}", "the unit's file has no such clip")
