@@ -105,4 +105,4 @@ class Part:
 
     name: str
     split: str | None = None
-    n_stimuli: int | None = None
+    n_stimuli: int | None = field(default=None, compare=False)

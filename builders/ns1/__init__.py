@@ -191,7 +191,7 @@ class Ns1(CorpusBuilder):
 
     @classmethod
     def parts(cls, raw: RawTree, cohort: Cohort, config: Ns1Config) -> Sequence[Part]:
-        """Return one part per split."""
+        """Return one part per split: each needs the files of all units, so that more parts would take more time."""
         return [Part(name, name, len(clips)) for name, clips in CLIPS_OF_SPLIT.items()]
 
     @classmethod
