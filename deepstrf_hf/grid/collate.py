@@ -95,12 +95,21 @@ def _stimuli(stimuli: Sequence[torch.Tensor]) -> torch.Tensor:
             "Stimuli of different kinds or numbers of bands cannot stand in one batch", found=sorted(shapes)
         )
     length = max(stimulus.shape[-1] for stimulus in stimuli)
-    if all(stimulus.shape[-1] == length for stimulus in stimuli):
-        return torch.stack(list(stimuli))
-    batch = torch.zeros(len(stimuli), *stimuli[0].shape[:-1], length, dtype=stimuli[0].dtype)
+    shape = (len(stimuli), *stimuli[0].shape[:-1], length)
+    if all(map(_is_plain, stimuli)):  # as they come from a grid: copied by NumPy, for the reason given below
+        equal = all(stimulus.shape[-1] == length for stimulus in stimuli)
+        array = np.empty(shape, np.float32) if equal else np.zeros(shape, np.float32)
+        for to, stimulus in zip(array, stimuli, strict=True):
+            to[..., : stimulus.shape[-1]] = stimulus.numpy()
+        return torch.from_numpy(array)
+    batch = torch.zeros(shape, dtype=stimuli[0].dtype, device=stimuli[0].device)
     for place, stimulus in zip(batch, stimuli, strict=True):
         place[..., : stimulus.shape[-1]] = stimulus
     return batch
+
+
+def _is_plain(stimulus: torch.Tensor) -> bool:
+    return stimulus.dtype == torch.float32 and stimulus.device.type == "cpu" and not stimulus.requires_grad
 
 
 def _responses(responses: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
