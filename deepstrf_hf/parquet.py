@@ -115,14 +115,15 @@ class ShardWriter:
 
     def write(self, table: pa.Table) -> None:
         """Add rows that belong together (all of one stimulus, or one stimulus's share of them)."""
-        self.unfolded_bytes += table.nbytes
-        if self._pending and self._pending_bytes + table.nbytes > ROW_GROUP_LIMIT_BYTES:
+        size = table.nbytes  # counted anew each time it is asked for
+        self.unfolded_bytes += size
+        if self._pending and self._pending_bytes + size > ROW_GROUP_LIMIT_BYTES:
             self._flush()
-        rows_within_limit = max(1, int(ROW_GROUP_LIMIT_BYTES // max(1, table.nbytes / max(1, len(table)))))
+        rows_within_limit = max(1, int(ROW_GROUP_LIMIT_BYTES // max(1, size / max(1, len(table)))))
         for start in range(0, len(table), rows_within_limit):
             piece = table.slice(start, rows_within_limit)
             self._pending.append(piece)
-            self._pending_bytes += piece.nbytes
+            self._pending_bytes += size if len(piece) == len(table) else piece.nbytes
             if self._pending_bytes >= ROW_GROUP_TARGET_BYTES:
                 self._flush()
 

@@ -166,7 +166,7 @@ class RowEncoder:
             for recording in recordings
             if self._recording_columns or recording.metadata
         ]
-        repeat = pa.array(np.zeros(len(recordings), np.int64))
+        n_rows = len(recordings)
         columns = []
         for column in schema:
             if column.name == "response":
@@ -180,11 +180,11 @@ class RowEncoder:
                 words = [recording.subset or once["subset"] for recording in recordings]
                 columns.append(pa.array(words, column.type))
             elif column.name == "signal_type":
-                columns.append(pa.array([self.cohort.signal_type], column.type).take(repeat))
+                columns.append(pa.repeat(pa.scalar(self.cohort.signal_type, column.type), n_rows))
             elif column.name in self._recording_columns:
                 columns.append(pa.array([values[column.name] for values in of_pairs], column.type))
             else:
-                columns.append(self._single(once, column).take(repeat))
+                columns.append(pa.repeat(self._single(once, column)[0], n_rows))
         return pa.Table.from_arrays(columns, schema=schema)
 
     def _of_neurons(self, neurons: list[Neuron], schema: pa.Schema) -> dict[str, pa.Array]:

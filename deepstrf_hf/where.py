@@ -70,6 +70,8 @@ def _typed(value: Any, column: Column, name: str) -> Any:
 
 def keeps(where: Where, prefix: str, metadata: Mapping[str, Any]) -> bool:
     """Return whether metadata of a stimulus (prefix ``"stim"``) or of a neuron (``"neuron"``) fulfil the conditions."""
+    if not where:  # mostly so, and asked of every pair
+        return True
     return all(
         metadata.get(name.removeprefix(f"{prefix}.")) in values
         for name, values in where.items()

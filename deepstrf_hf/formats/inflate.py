@@ -28,7 +28,7 @@ class Inflater(Protocol):
     unused_data: bytes
     eof: bool
 
-    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
+    def decompress(self, data: bytes | memoryview, max_length: int = 0, /) -> bytes:
         """Return what comes out of compressed bytes, not more than `max_length` of it."""
 
 

@@ -48,7 +48,7 @@ class EventTimes(NamedTuple):
         for channel, times in sorted(zip(self.channels, self.times_s, strict=True), key=lambda pair: pair[0]):
             name = channel.encode("utf-8", "surrogateescape")
             digest.update(len(name).to_bytes(8, "little") + name)
-            digest.update(len(times).to_bytes(8, "little") + np.ascontiguousarray(times, "<f8").tobytes())
+            digest.update(len(times).to_bytes(8, "little") + np.ascontiguousarray(times, "<f8").data)
         return digest.hexdigest()
 
     def select(self, channels: Sequence[str]) -> EventTimes:
@@ -228,7 +228,8 @@ def read_events(content: bytes, signal: NemsSignal, member: str) -> EventTimes:
             if not (np.abs(times) <= TIME_LIMIT_S).all():
                 wrong = times[~(np.abs(times) <= TIME_LIMIT_S)][0]
                 raise file.error("An event has no possible time", name, wrong, "seconds from the start")
-            times.sort()
+            if (times[1:] < times[:-1]).any():
+                times.sort()
             trains.append(times)
         listed = set(channels)
         return EventTimes(tuple(channels), tuple(trains), tuple(name for name in file.names if name not in listed))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deepstrf_hf.errors import RawFormatError
 from deepstrf_hf.formats.hdf5 import FAULTS
+from deepstrf_hf.formats.hdf5_chunks import read_deflated
 from deepstrf_hf.formats.nems_container import REPAIR
 
 VALUES_LIMIT = 2**27
@@ -36,6 +37,7 @@ class H5Member:
     def __init__(self, content: bytes, path: str, member: str) -> None:
         self.path, self.member = path, member
         try:
+            self._content = memoryview(content)
             self._file = h5py.File(io.BytesIO(content), "r")
             self.names: tuple[str, ...] = tuple(sorted(self._file))
         except FAULTS as error:
@@ -89,8 +91,10 @@ class H5Member:
             if dataset.size > VALUES_LIMIT:
                 found = f"{dataset.size} values"
                 raise self.error("A data set of an HDF5 file is too large", name, found, f"at most {VALUES_LIMIT}")
-            result = np.empty(dataset.shape, np.float64)
-            dataset.read_direct(result)
+            result = read_deflated(dataset.id, self._content)
+            if result is None:
+                result = np.empty(dataset.shape, np.float64)
+                dataset.read_direct(result)
         except FAULTS as error:
             raise self.error("Values of an HDF5 file cannot be read", name, error, "numbers") from error
         return result

@@ -103,5 +103,5 @@ class Tiles:
 def array_digest(values: NDArray[Any]) -> str:
     """Return the SHA-256 of the shape and the values of an array, as little-endian float64."""
     digest = hashlib.sha256(repr(values.shape).encode())
-    digest.update(np.ascontiguousarray(values, "<f8").tobytes())
+    digest.update(np.ascontiguousarray(values, "<f8").ravel().data)
     return digest.hexdigest()
