@@ -115,14 +115,14 @@ class TrialPairs:
         for begin in range(0, resamples, max(1, BLOCK_VALUES // n_bins)):
             rows = slice(begin, begin + max(1, BLOCK_VALUES // n_bins))
             one, other = (
-                np.concatenate([response[of[rows]] for response, of in zip(counts, trials, strict=True)], axis=1)
+                np.concatenate([response.take(of[rows], 0) for response, of in zip(counts, trials, strict=True)], axis=1)
                 - mean[rows, None]
                 for trials, mean in ((self.first, means[0]), (self.second, means[1]))
             )
             # Turned by k bins: a window of two copies in a row, which begins n_bins - k in.
-            turned = np.lib.stride_tricks.sliding_window_view(np.concatenate([other, other], axis=1), n_bins, axis=1)[
-                np.arange(len(other)), n_bins - self.shift[rows]
-            ]
+            twice = np.concatenate([other, other], axis=1).ravel()
+            ends = np.arange(1, 2 * len(other), 2) * n_bins
+            turned = np.lib.stride_tricks.sliding_window_view(twice, n_bins)[ends - self.shift[rows]]
             power = (one * one).sum(axis=1)
             paired[rows] = _correlation(one, other, power)
             shifted[rows] = _correlation(one, turned, power)
