@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import scipy.io.wavfile
 import soundfile
 from numpy.typing import NDArray
 
@@ -60,6 +59,8 @@ def audio_bytes(stimulus: Stimulus) -> dict[str, Any] | None:
             found=waveform.dtype,
             expected="int16, int32 or float32",
         )
+    import scipy.io.wavfile  # a tenth of a second, and most corpora have integer PCM
+
     scipy.io.wavfile.write(buffer, file_rate, waveform)
     return {"bytes": buffer.getvalue(), "path": f"{stimulus.stim_id}.wav"}
 
