@@ -24,6 +24,7 @@ from deepstrf_hf.verification_findings import (
     REMARK,
     Finding,
     Findings,
+    Found,
     findings_table,
     how_many,
 )
@@ -34,7 +35,7 @@ from deepstrf_hf.verification_tables import CohortToVerify, TableFile
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Found):
     """What a verification found.
 
     Parameters
@@ -63,16 +64,6 @@ class Verification:
     bytes: int
     counts: dict[str, dict[str, int]]
     findings: tuple[Finding, ...]
-
-    @property
-    def failures(self) -> tuple[Finding, ...]:
-        """What is wrong."""
-        return tuple(finding for finding in self.findings if finding.severity == FAILURE)
-
-    @property
-    def remarks(self) -> tuple[Finding, ...]:
-        """What is not wrong but should be known."""
-        return tuple(finding for finding in self.findings if finding.severity == REMARK)
 
     @property
     def whole(self) -> bool:

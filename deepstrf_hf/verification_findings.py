@@ -47,6 +47,28 @@ class Finding:
     mend: str | None = None
 
 
+class Found:
+    """What has findings: failures and remarks.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        All of them.
+    """
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """What is wrong."""
+        return tuple(finding for finding in self.findings if finding.severity == FAILURE)
+
+    @property
+    def remarks(self) -> tuple[Finding, ...]:
+        """What is not wrong but should be known."""
+        return tuple(finding for finding in self.findings if finding.severity == REMARK)
+
+
 @dataclass
 class Findings:
     """Collects what is found; nothing stops at the first failure."""

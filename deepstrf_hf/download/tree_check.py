@@ -19,14 +19,14 @@ from deepstrf_hf.download.tree_extra import note_extra_files
 from deepstrf_hf.download.tree_files import run_tests
 from deepstrf_hf.errors import DataDirectoryError
 from deepstrf_hf.registry import load_builder
-from deepstrf_hf.verification_findings import FAILURE, REMARK, Finding, findings_table, how_many
+from deepstrf_hf.verification_findings import FAILURE, REMARK, Finding, Found, findings_table, how_many
 from deepstrf_hf.where import checked_where
 
 COMPLETE, INCOMPLETE, NOT_BUILDABLE = "complete", "incomplete", "cannot be built"
 
 
 @dataclass(frozen=True)
-class TreeFindings:
+class TreeFindings(Found):
     """What a check of a directory found.
 
     Parameters
@@ -58,16 +58,6 @@ class TreeFindings:
     def complete(self) -> bool:
         """Whether every cohort that was asked for is complete."""
         return set(self.cohorts.values()) == {COMPLETE}
-
-    @property
-    def failures(self) -> tuple[Finding, ...]:
-        """What is wrong."""
-        return tuple(finding for finding in self.findings if finding.severity == FAILURE)
-
-    @property
-    def remarks(self) -> tuple[Finding, ...]:
-        """What is not wrong but should be known."""
-        return tuple(finding for finding in self.findings if finding.severity == REMARK)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as what JSON can hold."""
