@@ -28,6 +28,7 @@ from deepstrf_hf.columns import stimulus_columns
 from deepstrf_hf.corpus import Corpus
 from deepstrf_hf.errors import DeepstrfError
 from deepstrf_hf.names import SUFFIX
+from deepstrf_hf.picture import MAXIMUM_WIDTH
 from deepstrf_hf.preprocessing import steps_from_json, steps_to_json
 from deepstrf_hf.registry import corpus_names, load_builder
 from deepstrf_hf.report import BuildReport
@@ -241,7 +242,8 @@ def test_stimuli_have_spectrograms_pictures_and_sounds(
         spectrogram = np.array(row["spectrogram"], np.float32)
         assert spectrogram.shape[1] == row["n_bins"]
         assert np.isfinite(spectrogram).all()
-        assert Image.open(io.BytesIO(row["picture"]["bytes"])).size[0] == row["n_bins"]
+        bins_per_pixel = -(-row["n_bins"] // MAXIMUM_WIDTH)
+        assert Image.open(io.BytesIO(row["picture"]["bytes"])).size[0] == -(-row["n_bins"] // bins_per_pixel)
         assert set(stimulus_columns(declaration(name))) <= set(row)
         if row["audio"] is not None:
             samples, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]))
