@@ -29,6 +29,11 @@ ROW_GROUP_LIMIT_BYTES = 100 * 2**20
 """Unfolded size a row group never exceeds; the Hub's viewer refuses reads beyond 286 MiB."""
 SHARD_BYTES = 64 * 2**20
 """Size on disk above which a new file is begun."""
+REPEATED = frozenset({"spectrogram", "audio"})
+"""Columns that many rows have one value of. In a table with one, a column of a row group is one page: repeats are only
+found within a page."""
+PAGE_BYTES = 2**20
+"""Size of pages in other tables: writing a larger one takes many times as much more memory, and saves a hundredth."""
 COMPRESSION_LEVEL = 3
 METADATA_KEY = b"deepstrf_hf"
 """Key in the file metadata under which provenance lies, as JSON."""
@@ -112,6 +117,7 @@ class ShardWriter:
         finally:
             self._thread.shutdown(wait=True, cancel_futures=True)
             self._close()
+            pa.default_memory_pool().release_unused()  # what encoding took; the next part reads its files first
 
     def write(self, table: pa.Table) -> None:
         """Add rows that belong together (all of one stimulus, or one stimulus's share of them)."""
@@ -163,8 +169,7 @@ class ShardWriter:
             compression_level=COMPRESSION_LEVEL,
             use_dictionary=with_dictionary,
             column_encoding=by_plane,
-            # One page per column chunk: repeats are only found within a page.
-            data_page_size=2 * ROW_GROUP_LIMIT_BYTES,
+            data_page_size=PAGE_BYTES if REPEATED.isdisjoint(self._schema.names) else 2 * ROW_GROUP_LIMIT_BYTES,
             dictionary_pagesize_limit=2 * ROW_GROUP_LIMIT_BYTES,
             write_batch_size=2**20,
             write_statistics=True,

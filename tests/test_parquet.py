@@ -81,6 +81,23 @@ def test_a_stimulus_beyond_the_limit_is_split(tmp_path, small_limits):
     assert pq.read_table(writer.paths[0]).equals(table)
 
 
+def test_a_table_without_repeats_has_pages_that_take_little_memory_to_write(tmp_path, monkeypatch):
+    tables = {
+        "inline": stimulus_rows("s", 40, 0),
+        "reference": stimulus_rows("s", 40, 0).drop_columns(["spectrogram"]),
+    }
+
+    def sizes():
+        return {name: write(tmp_path / name, [table]).paths[0].stat().st_size for name, table in tables.items()}
+
+    usual = sizes()
+    monkeypatch.setattr(parquet, "PAGE_BYTES", 2**10)
+    small = sizes()
+    assert small["inline"] == usual["inline"]
+    assert small["reference"] > usual["reference"]  # every page has a header
+    assert pq.read_table(tmp_path / "reference").equals(tables["reference"])
+
+
 def test_shards_hold_whole_row_groups(tmp_path, small_limits):
     small_limits(target=1, limit=10**9, shard=1)
     writer = write(tmp_path, [stimulus_rows(f"s{index}", 2, index) for index in range(3)])
