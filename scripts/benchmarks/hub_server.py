@@ -87,17 +87,16 @@ def main() -> None:
         _say({"endpoint": hub.endpoint})
         for _ in sys.stdin:
             files = hub.requests.records("GET", PARQUET)
-            _say(
-                {
-                    "requests": len(hub.requests),
-                    "sent": hub.requests.bytes_sent(),
-                    "received": hub.requests.bytes_received(),
-                    "parquet_requests": len(files),
-                    "parquet_sent": sum(record.bytes_sent for record in files),
-                    "faults": [*hub.internal_errors, *(record.path for record in hub.requests.unrouted())],
-                }
-            )
-            hub.requests.clear()
+            answer = {
+                "requests": len(hub.requests),
+                "sent": hub.requests.bytes_sent(),
+                "received": hub.requests.bytes_received(),
+                "parquet_requests": len(files),
+                "parquet_sent": sum(record.bytes_sent for record in files),
+                "faults": [*hub.internal_errors, *(record.path for record in hub.requests.unrouted())],
+            }
+            hub.requests.clear()  # before it is answered: who reads the answer may ask the Hub at once
+            _say(answer)
 
 
 def _say(answer: dict[str, Any]) -> None:

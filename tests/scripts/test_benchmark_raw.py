@@ -15,9 +15,8 @@ import pytest
 from scripts import benchmark
 from scripts.benchmarks import disk, raw_jobs, trees
 from scripts.benchmarks.goals import Goal, goal_table, over
-from scripts.benchmarks.job import JobFailedError
-from scripts.benchmarks.job import ROOT
-from scripts.benchmarks.peak import descendants, measured, memory_of_all_mb
+from scripts.benchmarks.job import ROOT, JobFailedError
+from scripts.benchmarks.peak import descendants, memory_of_all_mb
 from scripts.benchmarks.section import Environment, Request
 from scripts.benchmarks.trees import DEFAULT_CORPORA, Trees, tree_of, tree_of_sites
 from scripts.parity.corpus_list import CORPORA
