@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,16 +91,16 @@ class Host:
         return Published()
 
 
-class ApiHost(Host):
+class ApiHost(Host, ABC):
     """A host with an API that tells sizes and checksums, as JSON."""
 
+    @abstractmethod
     def api_url(self, archive: Archive) -> str | None:
         """Return the address of the record that tells of an archive; None where there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, record: Any, url: str) -> Expected:
         """Read what a record tells of the file at an address."""
-        raise NotImplementedError
 
     def published(self, session: HostSession, archives: Sequence[Archive]) -> Published:
         """Ask what the host publishes of archives: each record once (see the base)."""
