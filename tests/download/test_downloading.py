@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -15,8 +16,11 @@ from builders.crcns_aa4.raw import ANIMALS
 from builders.espejo.sounds import sound_names
 from deepstrf_hf import build, check_tree, download_corpus
 from deepstrf_hf.corpus import Archive
+from deepstrf_hf.download import data_directory as data_directory_module
 from deepstrf_hf.download.locations import data_directory
 from deepstrf_hf.download.lock_file import LOCK_NAME, LockFile
+from deepstrf_hf.download.transfer_progress import DownloadStoppedError, TotalProgress
+from deepstrf_hf.download.unpack_staging import UnpackStaging
 from deepstrf_hf.errors import DataDirectoryError, DownloadError, LoginError, ParameterError, UnknownNameError
 from deepstrf_hf.registry import load_builder
 from tests.download.helpers import Waits, names_in
@@ -202,6 +206,44 @@ def test_members_of_downer_are_read_from_afar(published: Any, lab: LabHosts, scr
     assert sorted(lock.archives[archive.name].members) == more
     for name in more:
         assert (scratch / archive.unpack.into / name).read_bytes() == (tree / name).read_bytes()
+
+
+def test_members_that_were_fetched_before_a_failure_are_not_fetched_again(
+    published: Any, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, archives = published("downer2025")
+    (archive,) = archives.values()
+    placed: list[str] = []
+    place = UnpackStaging.place
+
+    def place_some(staging: UnpackStaging, name: str) -> None:
+        if len(placed) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        place(staging, name)
+        placed.append(name)
+
+    monkeypatch.setattr(UnpackStaging, "place", place_some)
+    monkeypatch.setattr(data_directory_module, "SECONDS_BETWEEN_NOTES", 0.0)
+    with pytest.raises(DownloadError):
+        fetch("downer2025", scratch, "timit")
+    lock = LockFile.read(scratch)
+    assert lock is not None
+    assert not lock.archives[archive.name].complete
+    assert list(lock.archives[archive.name].members) == sorted(placed)
+    first, placed[:] = placed[:], []
+    monkeypatch.setattr(UnpackStaging, "place", lambda staging, name: (place(staging, name), placed.append(name)))
+    fetch("downer2025", scratch, "timit")
+    assert placed and not set(placed) & set(first)
+    assert names_in(scratch / archive.unpack.into) == sorted([*first, *placed])
+
+
+def test_an_interrupted_download_stops_at_the_next_bytes() -> None:
+    with TotalProgress(1000) as progress:
+        advance = progress.of("a.zip")
+        advance(10)
+        progress.stop()
+        with pytest.raises(DownloadStoppedError):
+            advance(20)
 
 
 def test_without_ranges_the_whole_is_fetched(published: Any, lab: LabHosts, scratch: Path) -> None:

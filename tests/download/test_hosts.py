@@ -36,7 +36,7 @@ def test_the_hosts_of_all_corpora_are_known(corpus):
 
 
 def test_only_crcns_wants_a_login():
-    assert {name: host_of(url).login_site for name, url in HOSTS.items() if host_of(url).needs_login} == {
+    assert {name: host_of(url).login_site for name, url in HOSTS.items() if host_of(url).login_site} == {
         "CRCNS": "crcns.org"
     }
 

@@ -48,11 +48,6 @@ class Host:
     login_site: str | None = None
     read_timeout_s: float = READ_TIMEOUT_S
 
-    @property
-    def needs_login(self) -> bool:
-        """Whether a session needs credentials."""
-        return self.login_site is not None
-
     def session(
         self,
         credentials: Credentials | None = None,
