@@ -22,9 +22,10 @@ from rich.table import Table
 
 import deepstrf_hf
 from deepstrf_hf.report_table import print_report
+from deepstrf_hf.strf.figure import draw_strf_figure
+from deepstrf_hf.strf.ridge import RidgeStrf, fit_ridge, predict
+from deepstrf_hf.strf.scores import RidgeScores, evaluate
 from deepstrf_hf.terminal import terminal
-from scripts.ridge_strf import RidgeScores, RidgeStrf, evaluate, fit_ridge, predict
-from scripts.strf_figure import draw_strf_figure
 from tests.raw_writers.ns1 import write_ns1
 
 N_LAGS = 30

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 import deepstrf_hf
+from deepstrf_hf.strf.ridge import fit_ridge
+from deepstrf_hf.strf.scores import RidgeScores, evaluate
 from deepstrf_hf.terminal import terminal
-from scripts.ridge_strf import RidgeScores, evaluate, fit_ridge
 
 FRACTIONS = {"train": 0.8, "test": 0.2}
 SHOWN = 3

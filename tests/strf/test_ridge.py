@@ -11,15 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scripts.ridge_strf import (
-    RidgeStrf,
+from deepstrf_hf.strf.ridge import RidgeStrf, fit_ridge, lagged_design, predict
+from deepstrf_hf.strf.scores import (
     correlation,
     evaluate,
-    fit_ridge,
-    lagged_design,
     maximum_correlation,
     normalised_correlation,
-    predict,
     signal_noise_power,
 )
 
@@ -289,7 +286,7 @@ def test_mismatched_or_missing_data_are_refused() -> None:
 @pytest.mark.parametrize(("n_strfs", "n_repeats"), [(6, 20), (2, 1), (9, 5)])
 def test_figure_is_written_at_its_size(tmp_path: Path, n_strfs: int, n_repeats: int) -> None:
     pytest.importorskip("matplotlib")
-    from scripts.strf_figure import draw_strf_figure
+    from deepstrf_hf.strf.figure import draw_strf_figure
 
     rng = np.random.default_rng(0)
     options: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Linear receptive fields: fitting, and how well they predict."""
