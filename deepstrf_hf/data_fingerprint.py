@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.raw_tree import sha256_of
 from deepstrf_hf.repository import Repository
 
@@ -28,7 +29,7 @@ def data_fingerprint(repository: Repository, config: str) -> str:
     UnknownNameError, TableFormatError, HubError
         As in `Repository.files`.
     """
-    tables = (config, f"{config}-stimuli", f"{config}-neurons")
+    tables = (config, config + SUFFIX["stimuli"], config + SUFFIX["neurons"])
     lines = sorted(
         f"{name}:{sha256_of(path)}"
         for table in tables
