@@ -1,5 +1,6 @@
 # make demo [DATA=/path/to/ns1]   from nothing to a figure
 # make test                       all tests
+# make documentation              the documentation site, in site/
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?=
@@ -7,7 +8,7 @@ OUT ?= demo
 JOBS ?= 2
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: environment demo test lint clean
+.PHONY: environment demo documentation test lint clean
 
 environment: $(VENV)/.installed
 
@@ -22,6 +23,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: environment
 	$(VENV)/bin/python -m scripts.demo --out '$(OUT)' $(if $(DATA),--data '$(DATA)')
 
+documentation: environment
+	$(VENV)/bin/python -m mkdocs build --strict
+
 test: environment
 	$(VENV)/bin/python -m pytest --numprocesses $(JOBS)
 
@@ -31,4 +35,4 @@ lint: environment
 	$(VENV)/bin/mypy
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo build site *.egg-info

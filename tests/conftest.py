@@ -72,3 +72,12 @@ def ns1_built(ns1_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ns1_built") / "ns1"
     build("ns1", data_dir=ns1_raw, out=out, on_error="skip", waveform=True)
     return out
+
+
+@pytest.fixture
+def demo(ns1_built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a fresh folder where ``demo/ns1`` is a build, as ``make demo`` leaves it."""
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "ns1").symlink_to(ns1_built)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,38 +1,23 @@
-"""What the README tells people to type."""
-
-import re
-from pathlib import Path
+"""What the README and the guide to the grid tell people to type."""
 
 import deepstrf_hf
+from tests.documentation.blocks import ROOT, run_python
 
-README = Path(__file__).parents[1] / "README.md"
-DOCS = README.parent / "docs"
+README = ROOT / "README.md"
 
 
-def test_its_python_runs(ns1_built, tmp_path, monkeypatch):
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "ns1").symlink_to(ns1_built)
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 4
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+def test_its_python_runs(demo):
+    names, n_blocks = run_python(README)
+    assert n_blocks == 4
     batch = names["batch"]
     assert batch["responses"].shape[:1] == batch["stims"].shape[:1] == (4,)
     assert set(names["rows"]["subset"]) == {"test"}
     assert 0 < len(names["one_clip"]) < len(names["rows"]) and len(set(names["one_clip"]["stim_id"])) == 1
 
 
-def test_the_python_of_the_guide_to_the_grid_runs(ns1_built, tmp_path, monkeypatch):
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "ns1").symlink_to(ns1_built)
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "grid.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 8
-    for block in blocks:
-        exec(compile(block, "grid.md", "exec"), names)
+def test_the_python_of_the_guide_to_the_grid_runs(demo):
+    names, n_blocks = run_python(ROOT / "docs" / "grid.md")
+    assert n_blocks == 8
     assert set(names["drawn"]) == {"fit", "validate", "test"}
     assert names["batch"]["responses"].shape[1] == len(names["batch"]["neurons"])
 
