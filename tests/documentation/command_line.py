@@ -7,16 +7,17 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from deepstrf_hf.cli import app
 from tests.documentation.blocks import ROOT
 
-GROUP = typer.main.get_command(app)
-assert isinstance(GROUP, click.Group)
+GROUP: Any = typer.main.get_command(app)
 COMMANDS = GROUP.commands
+UsageError: Any = typer.BadParameter.__base__
+"""Of the click that this typer uses, which may be a copy of its own."""
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 """Code within a line of Markdown."""
 
@@ -26,7 +27,7 @@ def parse(line: str) -> None:
 
     Raises
     ------
-    click.UsageError
+    UsageError
         The program would not take it.
     LookupError
         There is no such target of make, or module.
@@ -47,7 +48,6 @@ def parse(line: str) -> None:
 def _parse_ours(words: list[str]) -> None:
     with GROUP.make_context("deepstrf-hf", list(words)) as context:
         name, command, rest = GROUP.resolve_command(context, [*context._protected_args, *context.args])
-        assert command is not None
         command.make_context(name, rest, parent=context).close()
 
 

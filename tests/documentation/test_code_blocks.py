@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pytest
 
 from deepstrf_hf.registry import corpus_names, load_builder
 from scripts.documentation.corpus_pages import corpus_page
 from tests.documentation.blocks import ROOT, command_lines, pages, run_python
-from tests.documentation.command_line import misspelt_in_text, parse
+from tests.documentation.command_line import UsageError, misspelt_in_text, parse
 
 ELSEWHERE = {
     "README.md": "tests/test_readme.py",
@@ -67,7 +66,7 @@ def test_commands_are_what_the_program_takes(page: Path) -> None:
     ],
 )
 def test_what_the_program_does_not_take_is_found(line: str) -> None:
-    with pytest.raises(click.UsageError):
+    with pytest.raises(UsageError):
         parse(line)
 
 
