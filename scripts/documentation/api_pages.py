@@ -106,7 +106,7 @@ PAGES: Sequence[ApiPage] = (
     ApiPage(
         "building",
         "Raw files and building",
-        "From the files of a lab to tables. See [Getting the raw files](../raw_files.md) and [Building](../building.md).",
+        "From a lab's files to tables. See [Getting the raw files](../raw_files.md) and [Building](../building.md).",
         (
             "deepstrf_hf.corpus_names",
             "deepstrf_hf.load_builder",
@@ -172,6 +172,8 @@ PAGES: Sequence[ApiPage] = (
 def api_pages() -> Mapping[str, str]:
     """Return the Markdown of all pages, by the names of their files without the ending."""
     return {
-        page.name: f"# {page.title}\n\n{page.introduction}\n\n" + "\n\n".join(f"::: {name}" for name in page.names) + "\n"
+        page.name: f"# {page.title}\n\n{page.introduction}\n\n"
+        + "\n\n".join(f"::: {name}" for name in page.names)
+        + "\n"
         for page in PAGES
     }

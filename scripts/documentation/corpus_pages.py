@@ -6,19 +6,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.card import archives_table, citation_section, licence_section, markdown_table, parameter_rows, prose
+from deepstrf_hf.card import citation_section, licence_section, markdown_table, parameter_rows, prose
 from deepstrf_hf.card_pictures import CardPicture
 from deepstrf_hf.columns import range_columns
 from deepstrf_hf.corpus import Cohort, Column, Corpus
 from deepstrf_hf.names import NEURON_PREFIX, RECORDING_PREFIX, STIMULUS_PREFIX
 
 SYNTHETIC = (
-    "!!! warning \"Synthetic recordings\"\n    These pictures show made-up recordings that the library's tests write in "
+    '!!! warning "Synthetic recordings"\n    These pictures show made-up recordings that the library\'s tests write in '
     "the layout of the real files. They show what `deepstrf-hf illustrate` draws; they say nothing about real neurons."
 )
 NO_PICTURES = (
-    "Pictures are drawn from the synthetic recordings of the library's tests, which were not at hand when this page was "
-    "made."
+    "Pictures are drawn from the synthetic recordings of the library's tests, which were not at hand when this page "
+    "was made."
 )
 
 
@@ -42,7 +42,7 @@ def overview(builders: Iterable[type[CorpusBuilder]]) -> str:
             of_corpus = (
                 f"[{short_title(corpus)}]({corpus.name}.md)",
                 corpus.species,
-                "; ".join(filter(None, (corpus.download_size, corpus.access))),
+                "; ".join(filter(None, (corpus.download_size, corpus.access.partition(" (")[0]))),
                 corpus.licence.name,
                 corpus.redistribution.value,
             )
@@ -65,9 +65,9 @@ def overview(builders: Iterable[type[CorpusBuilder]]) -> str:
         "corpus", "cohort", "species", "signal", "neurons", "stimuli", "raw files", "licence", "may be handed on"
     )  # fmt: skip
     return (
-        "# Corpora\n\n"
-        "Numbers are the published ones; a dash means that none is declared, and the cohort's description on the page of "
-        "the corpus says what is known. Every build counts for itself and shows where it differs.\n\n"
+        "---\nhide: [toc]\n---\n\n# Corpora\n\n"
+        "Numbers are the published ones; a dash means that none is declared, and the cohort's description on the page "
+        "of the corpus says what is known. Every build counts for itself and shows where it differs.\n\n"
         + markdown_table(header, rows)
         + "\n\nWhat “may be handed on” means, and what follows from it, is told in "
         "[Security and licences](../security_and_licences.md#whose-data-they-are); how to get the files in "
@@ -96,8 +96,8 @@ def corpus_page(builder: type[CorpusBuilder], pictures: Sequence[CardPicture] | 
         _cohorts(corpus),
         _files(corpus),
         _build(corpus),
-        "## Parameters\n\n`deepstrf-hf build --set NAME=VALUE` changes them; the defaults are the published ones. A build "
-        "with other values gets a name of its own.\n\n"
+        "## Parameters\n\n`deepstrf-hf build --set NAME=VALUE` changes them; the defaults are the published ones. A "
+        "build with other values gets a name of its own.\n\n"
         + markdown_table(("parameter", "default", "unit", "meaning"), parameter_rows(builder.BUILDER_CONFIG_CLASS)),
         _columns(corpus),
         _preprocessing(corpus),
@@ -124,7 +124,7 @@ def _facts(corpus: Corpus) -> str:
         "Licence": f"{corpus.licence.name}; may be handed on: {corpus.redistribution.value}",
         "Version": f"{corpus.version} of the tables",
     }
-    return markdown_table(("", f"`{corpus.name}`"), facts.items())
+    return markdown_table(("Name", f"`{corpus.name}`"), facts.items())
 
 
 def _use(corpus: Corpus) -> str:
@@ -145,12 +145,12 @@ def _use(corpus: Corpus) -> str:
             'row["response"], row["spectrogram"]  # trials x bins; bands x bins'
         )
         how = (
-            "Rows refer to their stimulus; `deepstrf_hf.rows` attaches it. With nothing but `datasets` it is a join of two "
-            "lines: [Reading from the Hub](../hub.md#datasets)."
+            "Rows refer to their stimulus; `deepstrf_hf.rows` attaches it. With nothing but `datasets` it is a join of "
+            "two lines: [Reading from the Hub](../hub.md#datasets)."
         )
     return (
-        f"## Use it\n\n`{source}` is what [the build](#build-it) writes; the name of a repository on the Hub does as well. "
-        f"{how}\n\n```python\n{rows}\n```\n\nAs a grid for PyTorch:\n\n```python\nimport deepstrf_hf\n\n"
+        f"## Use it\n\n`{source}` is what [the build](#build-it) writes; the name of a repository on the Hub does as "
+        f"well. {how}\n\n```python\n{rows}\n```\n\nAs a grid for PyTorch:\n\n```python\nimport deepstrf_hf\n\n"
         f'grid = deepstrf_hf.load("{source}", "{first.name}")\n'
         'grid.where(stims=grid.splits["train"])\n```'
     )
@@ -181,7 +181,6 @@ def _cohorts(corpus: Corpus) -> str:
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in cohort.counts.items())
         audio = f"{cohort.audio_fs:,} Hz" if cohort.audio_fs else "none"
         facts = {
-            "content": cohort.description,
             "published counts": counts or "none",
             "responses": f"{cohort.signal_type}: {cohort.response_unit}, stored as {cohort.response_dtype}",
             "spectrogram": f"{cohort.spectrogram_unit}; {cohort.stimulus}",
@@ -189,15 +188,27 @@ def _cohorts(corpus: Corpus) -> str:
             "splits": ", ".join(f"`{name}`" for name in cohort.splits.names)
             + (f": {cohort.splits.source}" if cohort.splits.source else " (no division was published)"),
         }
-        parts += [f"### `{cohort.name}`", markdown_table(("", ""), facts.items())]
+        parts += [f"### `{cohort.name}`", markdown_table(("content", cohort.description), facts.items())]
     return "\n\n".join(parts)
 
 
 def _files(corpus: Corpus) -> str:
+    rows = [
+        (
+            f"[{archive.name}]({archive.url})",
+            "" if archive.size_bytes is None else f"{archive.size_bytes:,} B",
+            f"`{archive.checksum}`" if archive.checksum else "",
+            "no" if archive.optional else "yes",
+            archive.note or "",
+        )
+        for archive in corpus.archives
+    ]
     return (
-        f"## Files of the lab\n\nFrom <{corpus.homepage}>; access: {corpus.access}. Sizes and checksums are those that the "
-        "lab or its host states; where none stands here, none is declared, and a download goes by what the host "
-        "tells.\n\n" + archives_table(corpus) + f"\n\n```bash\ndeepstrf-hf download {corpus.name} --dest "
+        f"## Files of the lab\n\nFrom <{corpus.homepage}>; access: {corpus.access}. Sizes and checksums are those that "
+        "the lab or its host states; where none stands here, none is declared, and a download goes by what the host "
+        "tells.\n\n"
+        + markdown_table(("file", "size", "checksum", "needed", "what for"), rows)
+        + f"\n\n```bash\ndeepstrf-hf download {corpus.name} --dest "
         f"raw/{corpus.name}\ndeepstrf-hf check {corpus.name} raw/{corpus.name}\n```"
     )
 
@@ -210,7 +221,8 @@ def _build(corpus: Corpus) -> str:
         else ""
     )
     return (
-        f"## Build it\n\n```bash\ndeepstrf-hf build {corpus.name} --data-dir raw/{corpus.name} --out out/{corpus.name}\n{one}"
+        "## Build it\n\n```bash\n"
+        f"deepstrf-hf build {corpus.name} --data-dir raw/{corpus.name} --out out/{corpus.name}\n{one}"
         f"deepstrf-hf inspect out/{corpus.name} {first}\n```"
     )
 
@@ -222,8 +234,8 @@ def _columns(corpus: Corpus) -> str:
         "Of pairs": (RECORDING_PREFIX, corpus.recording_columns),
     }
     parts = [
-        "## Columns\n\nThose that every corpus has are in [the table contract](../tables.md). These are this corpus's own; "
-        "null means unknown. The grid's metadata have them without the prefix."
+        "## Columns\n\nThose that every corpus has are in [the table contract](../tables.md). These are this corpus's "
+        "own; null means unknown. The grid's metadata have them without the prefix."
     ]
     for heading, (prefix, columns) in tables.items():
         if columns:
@@ -255,8 +267,8 @@ def _preprocessing(corpus: Corpus) -> str:
         published, of_deepstrf = (tuple(step.describe() for step in one) for one in steps)
         alike.setdefault((published, of_deepstrf), []).append(f"`{cohort.name}`")
     parts = [
-        "## Preprocessing\n\nTables hold values as recorded; `load_dataset` gives them as they are. `deepstrf_hf.load` and "
-        "`deepstrf_hf.stream` do this by default, and nothing with `preprocessing=None`:"
+        "## Preprocessing\n\nTables hold values as recorded; `load_dataset` gives them as they are. `deepstrf_hf.load` "
+        "and `deepstrf_hf.stream` do this by default, and nothing with `preprocessing=None`:"
     ]
     for (published, of_deepstrf), names in alike.items():
         which = f" ({', '.join(names)})" if len(alike) > 1 else ""

@@ -1,7 +1,7 @@
 """MkDocs hook: adds the pages that are made from the library, and the pictures of synthetic recordings.
 
-Listed under ``hooks`` in ``mkdocs.yml``; run MkDocs as ``python -m mkdocs`` from the root of the repository, so that the
-library, its scripts and its tests can be imported.
+Listed under ``hooks`` in ``mkdocs.yml``; run MkDocs as ``python -m mkdocs`` from the root of the repository, so that
+the library, its scripts and its tests can be imported.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     }
     for entry in config.nav or ():
         for title, children in entry.items():
-            children += pages.get(title, [])
+            if title in pages:
+                children += pages[title]
     return config
 
 

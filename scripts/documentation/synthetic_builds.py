@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from deepstrf_hf.building import build
 from deepstrf_hf.card_pictures import CardPicture, draw_card_pictures
@@ -16,6 +17,9 @@ from deepstrf_hf.registry import load_builder
 
 DIRECTORY = "DEEPSTRF_DOCUMENTATION_BUILDS"
 """Environment variable: a directory whose builds are used, and where those that are missing are kept."""
+
+LARGER: Mapping[str, Mapping[str, Any]] = {"ns1": {"n_units": 8}}
+"""Options of trees that are too small in the tests to look like anything."""
 
 
 def recordings_can_be_made() -> bool:
@@ -54,7 +58,8 @@ def synthetic_build(corpus: str, directory: Path) -> Path:
     if not out.exists():
         with tempfile.TemporaryDirectory() as raw:
             cohort = load_builder(corpus).CORPUS.cohorts[0].name
-            build(corpus, [cohort], data_dir=TREES[corpus].write(Path(raw)), out=out, on_error="skip")
+            tree = replace(TREES[corpus], options=LARGER.get(corpus, TREES[corpus].options))
+            build(corpus, [cohort], data_dir=tree.write(Path(raw)), out=out, on_error="skip")
     return out
 
 

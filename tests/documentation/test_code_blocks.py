@@ -70,7 +70,9 @@ def test_what_the_program_does_not_take_is_found(line: str) -> None:
         parse(line)
 
 
-@pytest.mark.parametrize("line", ["make dmeo", "make demo DTAA=raw", "python -m scripts.dmeo", "python scripts/dmeo.py"])
+@pytest.mark.parametrize(
+    "line", ["make dmeo", "make demo DTAA=raw", "python -m scripts.dmeo", "python scripts/dmeo.py"]
+)
 def test_what_is_not_there_is_found(line: str) -> None:
     with pytest.raises(LookupError):
         parse(line)
