@@ -183,7 +183,8 @@ def _cohorts(corpus: Corpus) -> str:
         facts = {
             "published counts": counts or "none",
             "responses": f"{cohort.signal_type}: {cohort.response_unit}, stored as {cohort.response_dtype}",
-            "spectrogram": f"{cohort.spectrogram_unit}; {cohort.stimulus}",
+            "spectrogram": cohort.spectrogram_unit,
+            "in the rows": "spectrogram (inline)" if cohort.stimulus == "inline" else "`stim_id` alone (by reference)",
             "waveforms in the grid": audio,
             "splits": ", ".join(f"`{name}`" for name in cohort.splits.names)
             + (f": {cohort.splits.source}" if cohort.splits.source else " (no division was published)"),
