@@ -21,6 +21,11 @@ NO_PICTURES = (
     "was made."
 )
 
+OF_A_BUILD = (
+    "The next sections also stand in the card (`README.md`) of every build; the notes and counts that they call "
+    "“below” are those of the build."
+)
+
 
 def short_title(corpus: Corpus) -> str:
     """Return the title of a corpus up to its colon, for menus."""
@@ -91,6 +96,7 @@ def corpus_page(builder: type[CorpusBuilder], pictures: Sequence[CardPicture] | 
         f"# {corpus.title}",
         _facts(corpus),
         _use(corpus),
+        f"*{OF_A_BUILD}*",
         _wide_lists(prose(corpus)),
         _pictures(pictures),
         _cohorts(corpus),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepstrf_hf.registry import corpus_names, load_builder
-from scripts.documentation.corpus_pages import corpus_page
+from scripts.documentation.corpus_pages import NO_PICTURES, corpus_page
 from tests.documentation.blocks import ROOT, command_lines, pages, run_python
 from tests.documentation.command_line import UsageError, misspelt_in_text, parse
 
@@ -39,7 +39,9 @@ def test_python_of_the_page_of_a_corpus(
 ) -> None:
     (tmp_path / "out").symlink_to(synthetic_builds)
     page = tmp_path / f"{name}.md"
-    page.write_text(corpus_page(load_builder(name), None), encoding="utf-8")
+    text = corpus_page(load_builder(name), None)
+    assert NO_PICTURES in text
+    page.write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     names, n_blocks = run_python(page)
     assert n_blocks == 2
