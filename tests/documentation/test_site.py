@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -108,5 +111,21 @@ def test_the_reference_has_the_whole_public_interface(html: dict[Path, Html], si
         assert command in reference
 
 
-def test_it_can_be_searched_without_a_server(site: Path) -> None:
-    assert (site / "search" / "search_index.js").is_file()
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_it_can_be_searched_without_a_server(site: Path, tmp_path: Path) -> None:
+    """Opened as a file, with the question in the address."""
+    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+    flags += "--disable-sync --no-first-run --virtual-time-budget=20000 --dump-dom --enable-logging=stderr"
+    address = (site / "index.html").as_uri() + "?q=cochleagram"
+    done = subprocess.run(
+        [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path}", address],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    found = re.search(r"(\d+) matching documents", done.stdout)
+    assert found and int(found.group(1)) > 2
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
