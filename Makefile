@@ -1,5 +1,6 @@
 # make demo [DATA=/path/to/ns1]   from nothing to a figure
 # make test                       all tests
+# make release                    all checks, then wheel and source distribution in dist/
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?=
@@ -7,7 +8,7 @@ OUT ?= demo
 JOBS ?= 2
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: environment demo test lint clean
+.PHONY: environment demo test lint release clean
 
 environment: $(VENV)/.installed
 
@@ -30,5 +31,9 @@ lint: environment
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+release: lint test
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation --outdir dist
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo build dist *.egg-info

@@ -152,6 +152,12 @@ class Repository:
             raise problem
         return cls(source, directory, revision, token, configs, default, features)
 
+    @property
+    def main_configs(self) -> list[str]:
+        """Names of the configurations of main tables, in the order of the card."""
+        suffixes = tuple(suffix for suffix in SUFFIX.values() if suffix)
+        return [name for name in self.configs if not name.endswith(suffixes)]
+
     def main_config(self, config: str | None) -> str:
         """Return the name of a main table, checked; the default one for None.
 
@@ -160,8 +166,7 @@ class Repository:
         UnknownNameError
             No such configuration; near matches are offered.
         """
-        suffixes = tuple(suffix for suffix in SUFFIX.values() if suffix)
-        mains = [name for name in self.configs if not name.endswith(suffixes)]
+        mains = self.main_configs
         name = config or self.default
         if name in self.configs and name not in mains:
             raise UnknownNameError(
