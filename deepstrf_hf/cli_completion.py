@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import typer
@@ -10,6 +11,8 @@ from deepstrf_hf.errors import DeepstrfError
 
 Offers = list[tuple[str, str]]
 """(word, what it means); typer keeps those that begin as the user has begun."""
+MEANING = 70
+"""Characters of a meaning; typer breaks longer ones into lines, and shells take each line for a word."""
 
 
 def offer_corpora(incomplete: str) -> list[str]:
@@ -49,12 +52,15 @@ def offer_configs(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _offers_of(ctx: typer.Context, kind: str) -> Offers:
-    corpus = ctx.params.get("corpus")
-    if not corpus:
+    # Where the value of an option is wanted, arguments are parsed no further than into the list of all of them.
+    corpus = ctx.params.get("corpus") or next(iter(ctx.args), None)
+    if corpus is None:
         return []
     from deepstrf_hf.completion import words_of
 
     try:
-        return words_of(corpus)[kind]
+        return [
+            (word, textwrap.shorten(meaning, MEANING, placeholder=" …")) for word, meaning in words_of(corpus)[kind]
+        ]
     except DeepstrfError:  # as above
         return []

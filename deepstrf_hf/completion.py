@@ -1,4 +1,4 @@
-"""Words for the shell's completion: what a corpus declares, kept in a small file, since to import a builder takes long."""
+"""Words for the shell's completion: what a corpus declares, kept in a small file, since importing a builder is slow."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def completed(line: str, cwd: Path, **environment: str) -> list[str]:
         cwd=cwd, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stderr == ""
-    return [offer.partition("\t")[0] for offer in done.stdout.splitlines()]
+    return [offer.partition("\t")[0] for offer in done.stdout.splitlines() if offer]
 
 
 @pytest.mark.parametrize(

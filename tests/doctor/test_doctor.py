@@ -99,6 +99,9 @@ def test_torch_that_is_too_old(monkeypatch, tmp_path):
 def test_torchaudio_that_cannot_be_imported(monkeypatch, tmp_path):
     code = {"torchaudio.py": "raise OSError('undefined symbol')"}
     install(tmp_path / "bad", monkeypatch, "torchaudio", version="2.13.0", modules=code)
+    monkeypatch.setattr(
+        packages, "import_problems", lambda modules: dict.fromkeys(modules) | import_problems(["torchaudio"])
+    )
     check = named(examine_packages(), "torchaudio")
     assert (check.verdict, check.found) == (PROBLEM, "2.13.0, but OSError: undefined symbol")
     assert "made for this torch" in check.mend
@@ -171,8 +174,9 @@ def test_logins_in_the_environment(monkeypatch):
     assert (hub.verdict, hub.found) == (OK, "a token is there")
 
 
-def test_a_login_in_the_keyring():
-    keyring.set_keyring(MemoryKeyring({(SERVICE, None): "something"}))
+def test_a_login_in_the_keyring(monkeypatch):
+    monkeypatch.setenv("CRCNS_USERNAME", "somebody")
+    keyring.set_keyring(MemoryKeyring({(SERVICE, "somebody"): "something"}))
     assert examine_logins()[0].found == "user name and password are in the keyring"
 
 
