@@ -13,7 +13,6 @@ import yaml
 from deepstrf_hf._version import TABLE_VERSION
 from deepstrf_hf.errors import ParameterError, TableFormatError, UnknownNameError, unknown_name
 from deepstrf_hf.names import CARD_NAME, SUFFIX
-from deepstrf_hf.parquet import read_provenance
 
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Safe either way; libyaml's is four times as fast."""
@@ -286,6 +285,8 @@ class Repository:
         TableFormatError
             They are not ours, or of a later version of the tables.
         """
+        from deepstrf_hf.parquet import read_provenance  # costs as much as all the rest, and the index does not need it
+
         return self.agreed_provenance((path, read_provenance(path)) for path in files)
 
     def agreed_provenance(self, read: Iterable[tuple[str | Path, dict[str, Any]]]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def loaded_by(code: str, tmp_path: Path) -> set[str]:
     return HEAVY & set(done.stdout.splitlines()[-1].split())
 
 
-def test_help_and_kept_words_load_nothing_heavy(tmp_path, monkeypatch):
+def test_help_and_kept_words_load_nothing_heavy(tmp_path, monkeypatch, ns1_built):
     monkeypatch.setenv("DEEPSTRF_CACHE_DIR", str(tmp_path))
     for corpus in deepstrf_hf.corpus_names():
         words_of(corpus)
@@ -111,3 +111,5 @@ def test_help_and_kept_words_load_nothing_heavy(tmp_path, monkeypatch):
     assert loaded_by(helped, tmp_path) == set()
     names = deepstrf_hf.corpus_names()
     assert loaded_by(f"from deepstrf_hf.completion import words_of\nfor n in {names}: words_of(n)", tmp_path) == set()
+    opened = f"from deepstrf_hf.repository import Repository\nRepository.open({str(ns1_built)!r}).main_configs"
+    assert loaded_by(opened, tmp_path) == set()
