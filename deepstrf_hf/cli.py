@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from deepstrf_hf._version import __version__
 from deepstrf_hf.cli_build import build
@@ -19,8 +20,24 @@ from deepstrf_hf.cli_machine import cache, doctor
 from deepstrf_hf.errors import DeepstrfError
 from deepstrf_hf.terminal import print_error
 
+
+class _InterruptedError(Exception):
+    """Somebody pressed Ctrl-C while a command was running."""
+
+
+class _Program(TyperGroup):
+    """All commands."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # typer would leave without a word
+            raise _InterruptedError from None
+
+
 app = typer.Typer(
     name="deepstrf-hf",
+    cls=_Program,
     help="Public recordings of neurons listening to sound, as tables and as a grid.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -77,6 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
         print_error(error)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
+    except (_InterruptedError, KeyboardInterrupt):
         Console(stderr=True, soft_wrap=True).print(INTERRUPTED, style="red", highlight=False)
         raise SystemExit(130) from None
