@@ -32,17 +32,21 @@ def _cache_facts(clear: bool) -> dict[str, Any]:
     """Return what the cache holds, or held where it is cleared."""
     from deepstrf_hf.cache.entries import CacheDirectory
     from deepstrf_hf.cache.settings import SIZE_VARIABLE, cache_settings
+    from deepstrf_hf.completion import forget_words
 
     settings = cache_settings()
     if settings is None:
         return {"directory": None, "switched_off_by": SIZE_VARIABLE}
     directory = CacheDirectory(settings)
     entries = directory.entries()
+    if clear:
+        directory.clear()
+        forget_words(settings.directory)
     return {
         "directory": str(settings.directory),
         "limit_bytes": settings.limit_bytes,
         "entries": len(entries),
-        "bytes": directory.clear() if clear else sum(n_bytes for _, n_bytes, _ in entries),
+        "bytes": sum(n_bytes for _, n_bytes, _ in entries),
         "cleared": clear,
     }
 

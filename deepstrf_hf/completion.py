@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,11 @@ def words_of(corpus: str) -> Words:
         with suppress(OSError):  # a cache that cannot be written to costs time, and nothing else
             _write(path, {"stamp": stamp, "words": words})
     return words
+
+
+def forget_words(cache: Path) -> None:
+    """Remove the words that are kept in the cache of opened grids."""
+    shutil.rmtree(cache / FOLDER, ignore_errors=True)
 
 
 def _declared_words(registration: Registration) -> Words:

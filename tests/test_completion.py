@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import deepstrf_hf
-from deepstrf_hf import completion
+from deepstrf_hf import cli, completion
 from deepstrf_hf.completion import words_of
 from deepstrf_hf.errors import UnknownNameError
 
@@ -82,6 +82,9 @@ def test_what_is_kept_is_used_until_the_builder_changes(tmp_path, monkeypatch):
     assert words_of("ns1") == declared
     assert json.loads(kept.read_text())["stamp"][0] == "another"
     assert [path.name for path in kept.parent.iterdir()] == ["ns1.json"]
+    with pytest.raises(SystemExit):
+        cli.main(["cache", "--clear"])
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("settings", [{"DEEPSTRF_CACHE_GB": "0"}, {"DEEPSTRF_CACHE_DIR": "/proc/nowhere"}])

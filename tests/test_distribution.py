@@ -109,7 +109,7 @@ def test_the_source_distribution_can_be_worked_on(distributions: tuple[Path, Pat
     top = {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "SECURITY.md", "pyproject.toml"}
     assert top | {"Makefile", "constraints.txt", ".ci/run"} <= names
     assert package_files() <= names
-    for folder in ("tests", "scripts", "docs"):
+    for folder in ("tests", "scripts", "docs", "examples"):
         there = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.*") if path.is_file()}
         assert {name for name in there if "__pycache__" not in name} <= names
     assert not any("__pycache__" in name or name.endswith(".pyc") for name in names)
