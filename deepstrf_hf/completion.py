@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -80,7 +79,7 @@ def _setting_words(parameter: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _stamp(registration: Registration) -> list[Any]:
     """Return what tells that a builder may have changed: our version, and the times and sizes of its files."""
-    spec = importlib.util.find_spec(registration.module)
+    spec = registration.find()
     if spec is None or spec.origin is None:
         return [__version__, registration.target]
     origin = Path(spec.origin)

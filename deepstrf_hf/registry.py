@@ -13,6 +13,7 @@ from deepstrf_hf.errors import RegistrationError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.machinery import ModuleSpec
 
     from deepstrf_hf.builder import CorpusBuilder
     from deepstrf_hf.corpus import Selection
@@ -46,6 +47,19 @@ class Registration:
         """Name of the module that holds the builder."""
         return self.target.partition(":")[0]
 
+    def find(self) -> ModuleSpec | None:
+        """Find the module of the builder without importing it; packages around it are imported.
+
+        Raises
+        ------
+        RegistrationError
+            One of these cannot be imported.
+        """
+        try:
+            return importlib.util.find_spec(self.module)
+        except Exception as error:  # code of others: anything may come
+            raise self._not_importable(error) from error
+
     def load(self) -> type[CorpusBuilder]:
         """Import the builder.
 
@@ -60,10 +74,8 @@ class Registration:
             return builder
         try:
             found = getattr(importlib.import_module(self.module), attribute)
-        except Exception as error:  # code of others: anything may come
-            raise self._error(
-                "cannot be imported", found=f"{type(error).__name__}: {error}", expected=f"a class at {self.target}"
-            ) from error
+        except Exception as error:  # as above
+            raise self._not_importable(error) from error
         return self._checked(found)
 
     def _checked(self, found: object) -> type[CorpusBuilder]:
@@ -78,6 +90,11 @@ class Registration:
                 expected="one name, of small letters, digits and underscores",
             )
         return found
+
+    def _not_importable(self, error: Exception) -> RegistrationError:
+        return self._error(
+            "cannot be imported", found=f"{type(error).__name__}: {error}", expected=f"a class at {self.target}"
+        )
 
     def _error(self, problem: str, *, found: str, expected: str) -> RegistrationError:
         return RegistrationError(
@@ -159,9 +176,15 @@ def load_builders() -> tuple[dict[str, type[CorpusBuilder]], dict[str, Registrat
 
 
 def package_of(corpus: str) -> str | None:
-    """Return the package of a corpus's builder, which may hold its ``card.md``; None if it is not registered."""
-    module = next((entry.module for entry in registrations() if entry.name == corpus), None)
-    spec = None if module is None else importlib.util.find_spec(module)
+    """Return the package of a corpus's builder, which may hold its ``card.md``; None if it is not registered.
+
+    Raises
+    ------
+    RegistrationError
+        A package around it cannot be imported.
+    """
+    entry = next((entry for entry in registrations() if entry.name == corpus), None)
+    spec = None if entry is None else entry.find()
     return None if spec is None else spec.parent or None
 
 

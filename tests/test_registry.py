@@ -55,13 +55,15 @@ def test_a_labs_corpus_is_one_like_ours(tmp_path, monkeypatch):
 
 
 def test_a_card_is_looked_for_in_the_package_of_the_builder(tmp_path, monkeypatch):
-    corpora = {"flat": "lab_flat:Lab", "deep": "lab_deep.inner:Lab", "gone": "lab_x:Lab"}
+    corpora = {"flat": "lab_flat:Lab", "deep": "lab_deep.inner:Lab", "gone": "lab_x:Lab", "lost": "lab_absent.inner:L"}
     modules = {"lab_flat.py": "", "lab_deep/__init__.py": "", "lab_deep/inner.py": ""}
     install(tmp_path, monkeypatch, "flat", corpora=corpora, modules=modules)
     assert package_of("ns1") == "builders.ns1"
     assert package_of("flat") is None
     assert package_of("deep") == "lab_deep"
     assert package_of("gone") is None
+    with pytest.raises(RegistrationError, match="No module named 'lab_absent'"):
+        package_of("lost")
     assert package_of("nobody") is None
 
 
