@@ -32,6 +32,8 @@ TORCHCODEC = "torchcodec"
 
 def examine_packages() -> list[Check]:
     """Check this distribution, Python, everything it needs, and the optional parts."""
+    if installed_version(DISTRIBUTION) is None:  # run in its sources: nobody says what it needs
+        return [Check(CORE, DISTRIBUTION, PROBLEM, f"{__version__}, not installed", "in its folder, pip install .")]
     wanted = list(_requirements())
     installed = [requirement for _, requirement in wanted if installed_version(requirement.name) is not None]
     problems = import_problems([_module(name) for name in dict.fromkeys(entry.name for entry in installed)])

@@ -88,6 +88,12 @@ def test_a_package_that_is_needed_and_not_there_is_a_problem(monkeypatch):
     assert named(diagnosis.checks, "not looked at").verdict == NOTE
 
 
+def test_the_sources_alone_are_no_installation(monkeypatch):
+    absent(monkeypatch, "deepstrf-hf")
+    (check,) = examine_packages()
+    assert (check.name, check.verdict) == ("deepstrf-hf", PROBLEM)
+
+
 @pytest.mark.usefixtures("nothing_is_imported")
 def test_torch_that_is_too_old(monkeypatch, tmp_path):
     install(tmp_path / "old", monkeypatch, "torch", version="2.1.2")
