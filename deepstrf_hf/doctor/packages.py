@@ -25,9 +25,10 @@ PURPOSES = {
     "torchaudio": "torchaudio's transforms on waveforms",
 }
 """What the extras are for; others, such as ``dev``, are for those who work on the library."""
-MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml"}
 """Modules of distributions that have another name."""
 TORCHCODEC = "torchcodec"
+"""Wanted by ``datasets`` where it decodes sounds, and by nothing of ours; without FFmpeg it cannot be imported."""
 
 
 def examine_packages() -> list[Check]:
@@ -35,14 +36,14 @@ def examine_packages() -> list[Check]:
     if installed_version(DISTRIBUTION) is None:  # run in its sources: nobody says what it needs
         return [Check(CORE, DISTRIBUTION, PROBLEM, f"{__version__}, not installed", "in its folder, pip install .")]
     wanted = list(_requirements())
-    installed = [requirement for _, requirement in wanted if installed_version(requirement.name) is not None]
-    problems = import_problems([_module(name) for name in dict.fromkeys(entry.name for entry in installed)])
+    names = dict.fromkeys([*(requirement.name for _, requirement in wanted), TORCHCODEC])
+    problems = import_problems([_module(name) for name in names if installed_version(name) is not None])
     checks = [
         Check(CORE, DISTRIBUTION, OK, __version__),
         Check(CORE, "Python", OK, f"{platform.python_version()}, {platform.platform()}"),
     ]
     checks += [_check(extra, requirement, problems) for extra, requirement in wanted]
-    return [*checks, _torchcodec()]
+    return [*checks, _torchcodec(problems)]
 
 
 def _requirements() -> Iterator[tuple[str, Requirement]]:
@@ -83,12 +84,16 @@ def _mend_import(name: str) -> str:
     return f"pip install --force-reinstall --no-deps {name}"
 
 
-def _torchcodec() -> Check:
+def _torchcodec(problems: dict[str, str | None]) -> Check:
     version, label = installed_version(TORCHCODEC), f"{TORCHCODEC}: decoding of audio columns by datasets"
-    if version is not None:
-        return Check(OPTIONAL, label, OK, version)
-    mend = 'pip install torchcodec, or read audio columns with .cast_column("audio", datasets.Audio(decode=False))'
-    return Check(OPTIONAL, label, NOTE, "not installed", mend)
+    undecoded = 'read audio columns with .cast_column("audio", datasets.Audio(decode=False))'
+    if version is None:
+        return Check(OPTIONAL, label, NOTE, "not installed", f"pip install {TORCHCODEC}, or {undecoded}")
+    problem = problems[TORCHCODEC]
+    if problem is not None:
+        mend = f"install FFmpeg, and the {TORCHCODEC} that was made for this torch; or {undecoded}"
+        return Check(OPTIONAL, label, PROBLEM, f"{version}, but {problem}", mend)
+    return Check(OPTIONAL, label, OK, version)
 
 
 def installed_version(name: str) -> str | None:

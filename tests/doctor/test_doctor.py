@@ -65,6 +65,7 @@ def test_every_part_of_the_installation_has_a_purpose_or_is_for_developers():
 
 
 def absent(monkeypatch, name):
+    """Have one distribution not installed."""
     found = packages.installed_version
     monkeypatch.setattr(packages, "installed_version", lambda asked: None if asked == name else found(asked))
 
@@ -102,15 +103,28 @@ def test_torch_that_is_too_old(monkeypatch, tmp_path):
     assert check.mend == "pip install 'deepstrf-hf[torch]' --upgrade"
 
 
-def test_torchaudio_that_cannot_be_imported(monkeypatch, tmp_path):
-    code = {"torchaudio.py": "raise OSError('undefined symbol')"}
-    install(tmp_path / "bad", monkeypatch, "torchaudio", version="2.13.0", modules=code)
-    monkeypatch.setattr(
-        packages, "import_problems", lambda modules: dict.fromkeys(modules) | import_problems(["torchaudio"])
-    )
-    check = named(examine_packages(), "torchaudio")
+@pytest.mark.parametrize("name", ["torchaudio", "torchcodec"])
+def test_a_companion_of_torch_that_cannot_be_imported(monkeypatch, tmp_path, name):
+    code = {f"{name}.py": "raise OSError('undefined symbol')"}
+    install(tmp_path / "bad", monkeypatch, name, version="2.13.0", modules=code)
+    monkeypatch.setattr(packages, "import_problems", lambda modules: dict.fromkeys(modules) | import_problems([name]))
+    check = named(examine_packages(), name)
     assert (check.verdict, check.found) == (PROBLEM, "2.13.0, but OSError: undefined symbol")
     assert "made for this torch" in check.mend
+
+
+@pytest.mark.usefixtures("nothing_is_imported")
+def test_without_torchcodec_sounds_stay_encoded(monkeypatch):
+    absent(monkeypatch, "torchcodec")
+    check = named(examine_packages(), "torchcodec")
+    assert (check.verdict, check.found) == (NOTE, "not installed")
+    assert "datasets.Audio(decode=False)" in check.mend
+
+
+@pytest.mark.usefixtures("nothing_is_imported")
+def test_with_torchcodec_sounds_are_decoded(monkeypatch, tmp_path):
+    install(tmp_path / "good", monkeypatch, "torchcodec", version="0.9.0")
+    assert named(examine_packages(), "torchcodec").verdict == OK
 
 
 def test_imports_are_tried_one_by_one_even_where_one_ends_the_process(monkeypatch, tmp_path):
