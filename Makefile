@@ -1,6 +1,7 @@
 # make demo [DATA=/path/to/ns1]   from nothing to a figure
 # make test                       all tests
 # make documentation              the documentation site, in site/
+# make release                    all checks, then wheel and source distribution in dist/
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?=
@@ -8,7 +9,7 @@ OUT ?= demo
 JOBS ?= 2
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: environment demo documentation test lint clean
+.PHONY: environment demo documentation test lint release clean
 
 environment: $(VENV)/.installed
 
@@ -34,5 +35,9 @@ lint: environment
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+release: lint test
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation --outdir dist
+
 clean:
-	rm -rf $(VENV) demo build site *.egg-info
+	rm -rf $(VENV) demo build dist site *.egg-info

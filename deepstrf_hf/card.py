@@ -18,6 +18,7 @@ from deepstrf_hf.columns import range_columns, table_columns
 from deepstrf_hf.config import CorpusConfig
 from deepstrf_hf.corpus import Cohort, Column, Corpus, Redistribution
 from deepstrf_hf.names import CARD_NAME
+from deepstrf_hf.registry import package_of
 from deepstrf_hf.report import BuildReport, CohortReport
 from deepstrf_hf.tables import table_features
 
@@ -159,7 +160,10 @@ def _first_lines(corpus: Corpus, report: BuildReport, first: str) -> str:
 
 def prose(corpus: Corpus) -> str:
     """Return what the corpus says of itself: its ``card.md``."""
-    resource = importlib.resources.files("builders") / corpus.name / "card.md"
+    package = package_of(corpus.name)
+    if package is None:
+        return ""
+    resource = importlib.resources.files(package) / "card.md"
     return resource.read_text(encoding="utf-8").strip() if resource.is_file() else ""
 
 

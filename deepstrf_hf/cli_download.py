@@ -7,12 +7,8 @@ from typing import Annotated
 
 import typer
 
-from deepstrf_hf.cli_options import conditions_of
+from deepstrf_hf.cli_options import AsJson, CohortNames, CorpusName, Where, conditions_of, print_json
 from deepstrf_hf.terminal import terminal
-
-CorpusName = Annotated[str, typer.Argument(help="Name of the corpus.")]
-CohortNames = Annotated[list[str] | None, typer.Argument(help="Cohorts; all if none is named.")]
-Where = Annotated[list[str] | None, typer.Option(help="COLUMN=VALUE, for example neuron.area=MLd; repeat for more.")]
 
 
 def download(
@@ -61,14 +57,14 @@ def check(
     hashes: Annotated[
         bool, typer.Option("--hashes/--no-hashes", help="Whether to read all files through, for their digests.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check that a directory holds what a build needs, whole; exits with 1 if it does not, and says how to mend it."""
     from deepstrf_hf.download.tree_check import check_tree
 
     found = check_tree(corpus, directory, cohorts or None, where=conditions_of(where), hashes=hashes)
     if as_json:
-        terminal().print_json(data=found.to_json())
+        print_json(found.to_json())
     else:
         found.print(terminal())
     if not found.complete:

@@ -106,6 +106,10 @@ class BuilderContractError(DeepstrfError):
     """A corpus builder yielded recordings that break the row contract (a fault of the builder, not of the data)."""
 
 
+class RegistrationError(DeepstrfError):
+    """An installed distribution declares a corpus that cannot be used, or one of a name that another has."""
+
+
 class TableFormatError(DeepstrfError):
     """A directory or repository does not hold the tables of this library, or holds them broken."""
 

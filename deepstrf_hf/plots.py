@@ -22,14 +22,39 @@ class Inspection:
 
     Parameters
     ----------
-    summary : dict of str to str
-        Facts about the configuration, for a table.
+    facts : dict
+        Facts about the configuration, as what JSON can hold (keys in ``docs/command_line.md``).
     picture : Path
         PNG: spectrogram over raster and PSTH.
     """
 
-    summary: dict[str, str]
+    facts: dict[str, Any]
     picture: Path
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """The facts in words, for a table."""
+        facts = self.facts
+        snr = facts["snr"]
+        return {
+            "corpus": f"{facts['corpus']} {facts['corpus_version']}, {facts['species']}",
+            "configuration": f"{facts['config']} ({', '.join(facts['configs'])})",
+            "signal": f"{facts['signal_type']}, {facts['response_unit']}, {facts['dt_ms']:g} ms bins",
+            "neurons": str(facts["neurons"]),
+            "stimuli": str(facts["stimuli"]),
+            "pairs": f"{facts['pairs']} of {facts['neurons'] * facts['stimuli']}",
+            "trials per pair": _span(facts["trials_per_pair"]),
+            "bins per stimulus": _span(facts["bins_per_stimulus"]),
+            "splits": ", ".join(f"{name} {pairs}" for name, pairs in facts["pairs_by_subset"].items()),
+            "SNR of neurons": "none"
+            if snr["median"] is None
+            else f"median {snr['median']:.3f}, {snr['without']} without",
+            "drawn": f"{facts['drawn']['neuron_id']} at {facts['drawn']['stim_id']}",
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as what JSON can hold."""
+        return {**self.facts, "picture": str(self.picture)}
 
 
 def inspect(
@@ -77,7 +102,7 @@ def inspect(
     spectrogram = _spectrogram(repository.files(f"{config}-stimuli"), stimulus)
     path = Path(output or f"{provenance['corpus']}-{config}.png")
     _draw(path, provenance, spectrogram, response, neuron, stimulus)
-    return Inspection(_summary(repository, config, provenance, neurons, pairs, neuron, stimulus), path)
+    return Inspection(_facts(repository, config, provenance, neurons, pairs, neuron, stimulus), path)
 
 
 def _choose_neuron(neurons: pa.Table, neuron_id: str | None, config: str) -> dict[str, Any]:
@@ -154,7 +179,7 @@ def _draw(
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
-def _summary(
+def _facts(
     repository: Repository,
     config: str,
     provenance: dict[str, Any],
@@ -162,29 +187,33 @@ def _summary(
     pairs: pa.Table,
     neuron: dict[str, Any],
     stimulus: str,
-) -> dict[str, str]:
-    trials, bins = pairs.column("n_trials"), pairs.column("n_bins")
+) -> dict[str, Any]:
     snr = neurons.column("snr").drop_null()
-    n_stimuli = len(pc.unique(pairs.column("stim_id")))
     return {
-        "corpus": f"{provenance['corpus']} {provenance['corpus_version']}, {provenance['species']}",
-        "configuration": f"{config} ({', '.join(repository.configs)})",
-        "signal": f"{provenance['signal_type']}, {provenance['response_unit']}, {provenance['dt_ms']:g} ms bins",
-        "neurons": str(len(neurons)),
-        "stimuli": str(n_stimuli),
-        "pairs": f"{len(pairs)} of {len(neurons) * n_stimuli}",
-        "trials per pair": _span(trials),
-        "bins per stimulus": _span(bins),
-        "splits": ", ".join(
-            f"{entry['values']} {entry['counts']}" for entry in pc.value_counts(pairs.column("subset")).to_pylist()
-        ),
-        "SNR of neurons": f"median {np.median(snr.to_pylist()):.3f}, {len(neurons) - len(snr)} without"
-        if len(snr)
-        else "none",
-        "drawn": f"{neuron['neuron_id']} at {stimulus}",
+        **{name: provenance[name] for name in ("corpus", "corpus_version", "species")},
+        "config": config,
+        "configs": list(repository.configs),
+        **{name: provenance[name] for name in ("signal_type", "response_unit", "dt_ms")},
+        "neurons": len(neurons),
+        "stimuli": len(pc.unique(pairs.column("stim_id"))),
+        "pairs": len(pairs),
+        "trials_per_pair": _range(pairs.column("n_trials")),
+        "bins_per_stimulus": _range(pairs.column("n_bins")),
+        "pairs_by_subset": {
+            entry["values"]: entry["counts"] for entry in pc.value_counts(pairs.column("subset")).to_pylist()
+        },
+        "snr": {
+            "median": float(np.median(snr.to_pylist())) if len(snr) else None,
+            "without": len(neurons) - len(snr),
+        },
+        "drawn": {"neuron_id": neuron["neuron_id"], "stim_id": stimulus},
     }
 
 
-def _span(column: pa.ChunkedArray) -> str:
-    low, high = pc.min(column).as_py(), pc.max(column).as_py()
+def _range(column: pa.ChunkedArray) -> list[int]:
+    return [pc.min(column).as_py(), pc.max(column).as_py()]
+
+
+def _span(limits: list[int]) -> str:
+    low, high = limits
     return str(low) if low == high else f"{low} to {high}"

@@ -13,7 +13,6 @@ import yaml
 from deepstrf_hf._version import TABLE_VERSION
 from deepstrf_hf.errors import ParameterError, TableFormatError, UnknownNameError, unknown_name
 from deepstrf_hf.names import CARD_NAME, SUFFIX
-from deepstrf_hf.parquet import read_provenance
 
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Safe either way; libyaml's is four times as fast."""
@@ -152,6 +151,12 @@ class Repository:
             raise problem
         return cls(source, directory, revision, token, configs, default, features)
 
+    @property
+    def main_configs(self) -> list[str]:
+        """Names of the configurations of main tables, in the order of the card."""
+        suffixes = tuple(suffix for suffix in SUFFIX.values() if suffix)
+        return [name for name in self.configs if not name.endswith(suffixes)]
+
     def main_config(self, config: str | None) -> str:
         """Return the name of a main table, checked; the default one for None.
 
@@ -160,8 +165,7 @@ class Repository:
         UnknownNameError
             No such configuration; near matches are offered.
         """
-        suffixes = tuple(suffix for suffix in SUFFIX.values() if suffix)
-        mains = [name for name in self.configs if not name.endswith(suffixes)]
+        mains = self.main_configs
         name = config or self.default
         if name in self.configs and name not in mains:
             raise UnknownNameError(
@@ -281,6 +285,8 @@ class Repository:
         TableFormatError
             They are not ours, or of a later version of the tables.
         """
+        from deepstrf_hf.parquet import read_provenance  # costs as much as all the rest, and the index does not need it
+
         return self.agreed_provenance((path, read_provenance(path)) for path in files)
 
     def agreed_provenance(self, read: Iterable[tuple[str | Path, dict[str, Any]]]) -> dict[str, Any]:

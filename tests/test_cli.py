@@ -20,7 +20,7 @@ def run(capsys, *arguments: str) -> tuple[int, str, str]:
 def test_help_lists_the_commands(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for command in ("list", "info", "build", "inspect", "illustrate", "verify", "push", "push-card", "cache"):
+    for command in ("list", "info", "build", "inspect", "illustrate", "verify", "push", "push-card", "cache", "doctor"):
         assert command in out
 
 
@@ -146,6 +146,7 @@ def test_an_interrupt_leaves_with_130(capsys, monkeypatch, ns1_raw, tmp_path):
     code, _, error = run(capsys, "build", "ns1", "--data-dir", ns1_raw, "--out", tmp_path / "out")
     assert code == 130
     assert "Traceback" not in error
+    assert "Finished parts of a build are kept: run again, the command goes on from them." in error
     assert list(tmp_path.iterdir()) == []
 
 
