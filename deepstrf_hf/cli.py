@@ -15,6 +15,7 @@ from deepstrf_hf._version import __version__
 from deepstrf_hf.cli_download import announce, check
 from deepstrf_hf.cli_download import download as download_raw_files
 from deepstrf_hf.cli_options import conditions_of, pairs_of
+from deepstrf_hf.cli_report import write_report
 from deepstrf_hf.errors import DeepstrfError
 from deepstrf_hf.terminal import terminal
 
@@ -92,6 +93,7 @@ def info(corpus: Annotated[str, typer.Argument(help="Name of the corpus.")]) -> 
 
 app.command()(download_raw_files)
 app.command()(check)
+app.command("report")(write_report)
 
 
 @app.command()

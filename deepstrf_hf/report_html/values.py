@@ -1,0 +1,58 @@
+"""Values of tables as text, and the columns of a table that tell its rows apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+Fact = tuple[str, str]
+"""What something is called, and what it is."""
+
+
+def shown(value: Any) -> str:
+    """Return a value as text; empty where it is absent."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def divide_columns(table: pa.Table, names: Sequence[str]) -> tuple[list[str], list[Fact]]:
+    """Divide columns into those whose values differ from row to row, and those of one value for all.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With these columns.
+    names : sequence of str
+        Columns.
+
+    Returns
+    -------
+    list of str
+        Columns that differ.
+    list of (str, str)
+        The others, with their value; those that are absent everywhere are left out.
+    """
+    differing, constant = [], []
+    for name in names:
+        values = table.column(name).unique()
+        if len(values) > 1:
+            differing.append(name)
+        elif len(values) and shown(values[0].as_py()):
+            constant.append((name, shown(values[0].as_py())))
+    return differing, constant
+
+
+def in_words(name: str, prefix: str = "") -> str:
+    """Return the name of a column as people write it."""
+    return name.removeprefix(prefix).replace("_", " ")
+
+
+def size_in_words(n_bytes: float) -> str:
+    """Return a size in MB."""
+    return f"{n_bytes / 1e6:,.1f} MB"
