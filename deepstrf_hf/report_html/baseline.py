@@ -139,8 +139,7 @@ def _section(content: Mapping[str, Any], png: Path) -> BaselineSection:
     scores = scores[np.isfinite(scores)]
     pictures = []
     if len(scores):
-        label = "cc_norm: test correlation over the highest possible one"
-        pictures.append(histogram(scores, None, label, "cc_norm"))
+        pictures.append(histogram(scores, None, "test correlation / CCmax", "cc_norm"))
     if png.is_file() and (drawn := png.read_bytes()).startswith(PNG):
         caption = "Receptive fields and predictions, as `deepstrf-hf baseline` drew them."
         pictures.append(png_picture(drawn, "Receptive fields", caption, "Receptive fields and predictions of units."))

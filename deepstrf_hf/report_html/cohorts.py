@@ -165,6 +165,7 @@ def gather_cohort(
         )
     entry = report.cohorts[config]
     cohort = corpus.cohort(entry.cohort)
+    fitted = None if baseline is None else baseline_section(baseline, data_fingerprint(repository, config))
     files = CohortFiles(*(repository.files(config + SUFFIX[table]) for table in ("rows", "stimuli", "neurons")))
     facts = read_facts(files)
     neurons = pa.concat_tables(row_groups(files.neurons, column_names(files.neurons[0])))
@@ -182,7 +183,9 @@ def gather_cohort(
         counts=_counts(entry),
         left_out=_left_out(entry),
         notes=entry.notes,
-        parameters=[(name, shown(value), name in entry.changed_parameters) for name, value in entry.parameters.items()],
+        parameters=[
+            (name, shown(value, 12), name in entry.changed_parameters) for name, value in entry.parameters.items()
+        ],
         files=[
             (
                 name,
@@ -194,7 +197,7 @@ def gather_cohort(
         raw_files=sorted(entry.raw_sha256.items())[:MOST_NAMES],
         raw_total=len(entry.raw_sha256),
         raw_digest=sha256_of_list(entry.raw_sha256),
-        baseline=None if baseline is None else baseline_section(baseline, data_fingerprint(repository, config)),
+        baseline=fitted,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
+import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ except ModuleNotFoundError as error:
 
 DEFAULT_OUTPUT, DEFAULT_MEGABYTES = "report.html", 40.0
 MEGABYTE = 1_000_000
+NOTES_BYTES = 500
+"""What a page says of what did not fit, for each cohort, at most."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +114,14 @@ def report_page(
     fitted = _by_config(baselines, corpus, configs)
     sections = [gather_cohort(repository, report, name, corpus, audio, fitted.get(name)) for name in configs]
     page = _Page(corpus, report, sections)
-    room = max_megabytes * MEGABYTE - len(page.render())
+    smallest = len(page.render()) + NOTES_BYTES * len(sections)
+    room = max_megabytes * MEGABYTE - smallest
     if room < 0:
         raise ParameterError(
             "The page is larger than it may be, even without pictures and sounds of stimuli",
             field="max_megabytes",
             found=max_megabytes,
-            expected=f"at least {1 + (max_megabytes * MEGABYTE - room) // MEGABYTE:.0f}",
+            expected=f"at least {math.ceil(smallest / MEGABYTE * 10) / 10:g}",
         )
     _embed(sections, room)
     content = page.render()

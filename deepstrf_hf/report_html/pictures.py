@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepstrf_hf.card_pictures_coverage import CoverageSum, axis_entries, draw_cohort_coverage
-from deepstrf_hf.card_pictures_png import own_style
+from deepstrf_hf.card_pictures_png import own_style, short_unit, shortened
 from deepstrf_hf.card_pictures_quality import draw_histogram, has_ratio, without_ratio
 from deepstrf_hf.card_pictures_reading import CohortFiles, Pair, Place, choose_neuron, finite, pair_blocks, read_unit
 from deepstrf_hf.card_pictures_unit import draw_unit
@@ -121,7 +122,9 @@ def draw_cohort(
     for block in pair_blocks(files, stim_ids, neuron_ids, best):
         coverage.add(block)
         heard += block.of_unit
-    with own_style():
+    with own_style(), warnings.catch_warnings():
+        # Letters that the font of figures lacks are drawn as boxes; captions have them.
+        warnings.filterwarnings("ignore", "Glyph ")
         units = [_draw_unit(neurons, best, heard, places, facts, "The clearest unit", _why_best(neurons, best))]
         if typical not in (None, best):
             blocks = pair_blocks(files, stim_ids, neuron_ids, typical)
@@ -180,13 +183,13 @@ def draw_quality(neurons: pa.Table, response_unit: str) -> list[PagePicture]:
     response_unit : str
         Unit of a response.
     """
-    noise, unit = finite(neurons, "noise_power"), response_unit.split(",")[0]
+    noise, unit = finite(neurons, "noise_power"), short_unit(response_unit)
     if unit == "V":  # the EEG, of microvolts
         noise, unit = noise * SQUARE_MICROVOLTS, "µV"
     panels = [
         (finite(neurons, "snr"), None, "signal power / noise power", "SNR"),
         (finite(neurons, "ccmax"), (0.0, 1.0), "highest correlation that a model can reach", "CCmax"),
-        (noise, None, f"power of the variability between trials, ({unit})²", "Noise power"),
+        (noise, None, f"noise power, ({shortened(unit, 24)})²", "Noise power"),
     ]
     return [
         histogram(values[np.isfinite(values)], span, label, name)
@@ -198,12 +201,14 @@ def draw_quality(neurons: pa.Table, response_unit: str) -> list[PagePicture]:
 def histogram(values: NDArray[np.float64], span: tuple[float, float] | None, label: str, name: str) -> PagePicture:
     """Draw how a number is spread over neurons, as SVG (arguments as in `draw_histogram`)."""
     with own_style(), rc_context(SVG):
-        figure = new_figure(4.4, 3.1)
-        draw_histogram(figure.add_axes((0.125, 0.165, 0.845, 0.73)), values, span, label, name)
+        figure = new_figure(3.7, 2.7)
+        axes = figure.add_axes((0.15, 0.19, 0.82, 0.77))
+        draw_histogram(axes, values, span, label, name)
+        axes.set_title("", loc="left")  # the caption says it, in letters that do not shrink
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     width, height = (int(side * PIXELS) for side in figure.get_size_inches())
     spread = f"from {values.min():.3g} to {values.max():.3g}, median {np.median(values):.3g}"
     said = f"{name} of {len(values):,} neuron{'s' * (len(values) > 1)}: {spread}"
     uri = data_uri(buffer.getvalue(), "image/svg+xml")
-    return PagePicture(uri, width, height, name, f"{said}.", f"Histogram. {said}.")
+    return PagePicture(uri, width, height, name, f"{said} (dashed).", f"Histogram. {said}.")

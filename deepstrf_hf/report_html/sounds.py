@@ -54,8 +54,8 @@ def sound_rule(corpus: Corpus, cohort: Cohort, audio: bool | None) -> SoundRule:
     if audio is None:
         return SoundRule(
             False,
-            f"Sounds are not embedded: {restriction}. {terms} For yourself, `deepstrf-hf report --audio` embeds them; "
-            "that page must stay with you.",
+            f"Sounds are not embedded: {restriction}. {terms} For yourself, the option --audio embeds them; such a "
+            "page must stay with you.",
         )
     return SoundRule(True, f"This page is private: it holds sounds, and {restriction}. Do not hand it on. {terms}")
 
@@ -63,7 +63,7 @@ def sound_rule(corpus: Corpus, cohort: Cohort, audio: bool | None) -> SoundRule:
 def sound_restriction(corpus: Corpus, cohort: Cohort) -> tuple[str, str]:
     """Return why the sounds of a cohort may not be handed on, and its terms; empty where they may."""
     if corpus.redistribution is not Redistribution.PERMITTED:
-        return VERDICTS[corpus.redistribution].format(what="its data"), corpus.licence.terms
+        return VERDICTS[corpus.redistribution].format(what="the data"), corpus.licence.terms
     rule = cohort.audio_redistribution or Redistribution.PERMITTED
     if rule is Redistribution.PERMITTED:
         return "", ""

@@ -12,13 +12,13 @@ Fact = tuple[str, str]
 """What something is called, and what it is."""
 
 
-def shown(value: Any) -> str:
-    """Return a value as text; empty where it is absent."""
+def shown(value: Any, digits: int = 4) -> str:
+    """Return a value as text, a fraction with so many digits; empty where it is absent."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def divide_columns(table: pa.Table, names: Sequence[str]) -> tuple[list[str], list[Fact]]:
@@ -54,5 +54,5 @@ def in_words(name: str, prefix: str = "") -> str:
 
 
 def size_in_words(n_bytes: float) -> str:
-    """Return a size in MB."""
-    return f"{n_bytes / 1e6:,.1f} MB"
+    """Return a size in MB, a small one in kB."""
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:,.1f} kB"

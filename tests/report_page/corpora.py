@@ -18,7 +18,7 @@ from tests.toy import Toy, toy_response, toy_stimulus, write_toy
 
 HOSTILE = (
     """<script>window.taken=1</script><img src=x onerror="window.taken=1">"'`&amp;{{7*7}}{% raw %}</style></script>"""
-    """<!--]]>\u202e\u0000$x^2$ \\(y\\) javascript:alert(1)//"""
+    """<!--]]>\u202e$x^2$ \\(y\\) javascript:alert(1)//"""
 )
 """A name that would like to be more than a name."""
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deepstrf_hf.audio import audio_bytes
 from deepstrf_hf.corpus import Redistribution
@@ -86,17 +84,15 @@ def test_flac_of_a_usual_rate_stays_as_it_is(rate_hz: float) -> None:
     assert (embedded(sound.uri), sound.note) == (encoded, "")
 
 
-@given(
-    st.sampled_from([1000.0, 16_000.0, 24_414.0625, 48_828.125, 97_656.25, 250_000.0]),
-    st.sampled_from([0.01, 0.99, 14.2]),
-    st.sampled_from([np.int16, np.float32]),
+@pytest.mark.parametrize("rate_hz", [1000.0, 16_000.0, 24_414.0625, 48_828.125, 97_656.25, 250_000.0])
+@pytest.mark.parametrize(
+    ("peak", "kind"), [(0.05, np.int16), (0.9, np.int16), (0.05, np.float32), (0.9, np.float32), (14.2, np.float32)]
 )
 def test_all_else_becomes_a_copy_that_sounds_the_same(rate_hz: float, peak: float, kind: type) -> None:
     """A tone far below both rates keeps its frequency and length; its peak stays unless it would clip."""
     times_s = np.arange(int(rate_hz)) / rate_hz
     tone = peak * np.sin(2 * np.pi * 200 * times_s)
-    waveform = tone.astype(np.float32) if kind is np.float32 else np.rint(tone.clip(-1, 1) * 32_767).astype(np.int16)
-    expected_peak = min(peak, 1.0)
+    waveform = tone.astype(np.float32) if kind is np.float32 else np.rint(tone * 32_767).astype(np.int16)
     encoded = stored(waveform, rate_hz)
     sound = playable(encoded, "x", rate_hz)
     samples, rate = soundfile.read(io.BytesIO(embedded(sound.uri)))
@@ -104,11 +100,11 @@ def test_all_else_becomes_a_copy_that_sounds_the_same(rate_hz: float, peak: floa
     assert len(samples) / rate == pytest.approx(1, abs=1e-3)
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     assert np.argmax(spectrum) * rate / len(samples) == pytest.approx(200, abs=2)
-    assert np.abs(samples[1000:-1000]).max() == pytest.approx(expected_peak, rel=0.02)
+    assert np.abs(samples[1000:-1000]).max() == pytest.approx(min(peak, 1.0), rel=0.05)
     unusual = not LOWEST_HZ <= rate_hz <= LISTENING_HZ
     assert ("resampled from" in sound.note) == unusual
     assert ("nothing above 24 kHz" in sound.note) == (rate_hz > LISTENING_HZ)
-    assert ("divided by" in sound.note) == (peak > 1 and kind is np.float32)
+    assert ("divided by 14." in sound.note) == (peak > 1)
 
 
 def test_the_copy_is_the_same_every_time() -> None:
