@@ -22,7 +22,7 @@ from deepstrf_hf.report_html.neurons import NeuronList, list_neurons
 from deepstrf_hf.report_html.pictures import CohortPictures, draw_cohort
 from deepstrf_hf.report_html.sounds import SoundRule, sound_rule
 from deepstrf_hf.report_html.stimuli import StimulusList, read_stimuli
-from deepstrf_hf.report_html.values import Fact, in_words, shown, size_in_words
+from deepstrf_hf.report_html.values import Fact, in_words, rounded, shown, size_in_words
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.where import describe_where
 
@@ -204,10 +204,10 @@ def gather_cohort(
 def _figures(entry: CohortReport, facts: Mapping[str, Any], neurons: pa.Table, stimuli: StimulusList) -> list[Fact]:
     snr = finite(neurons, "snr")
     figures = [(f"{entry.counts[name]:,}", label) for name, label in _TOTALS.items() if name in entry.counts]
-    figures.append((f"{stimuli.total_s:,.3g} s", "of sound"))
+    figures.append((f"{rounded(stimuli.total_s)} s", "of sound"))
     figures.append((f"{facts['dt_ms']:g} ms", "bins"))
     if np.isfinite(snr).any():
-        figures.append((f"{np.nanmedian(snr):.3g}", "median SNR"))
+        figures.append((rounded(float(np.nanmedian(snr))), "median SNR"))
     return figures
 
 

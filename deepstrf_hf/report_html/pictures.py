@@ -21,6 +21,7 @@ from deepstrf_hf.card_pictures_reading import CohortFiles, Pair, Place, choose_n
 from deepstrf_hf.card_pictures_unit import draw_unit
 from deepstrf_hf.drawing import new_figure
 from deepstrf_hf.errors import MissingDependencyError, TableFormatError
+from deepstrf_hf.report_html.values import rounded
 
 try:
     from matplotlib import rc_context
@@ -125,11 +126,11 @@ def draw_cohort(
     with own_style(), warnings.catch_warnings():
         # Letters that the font of figures lacks are drawn as boxes; captions have them.
         warnings.filterwarnings("ignore", "Glyph ")
-        units = [_draw_unit(neurons, best, heard, places, facts, "The clearest unit", _why_best(neurons, best))]
+        units = [_draw_unit(neurons, best, heard, places, facts, *_best(neurons, best))]
         if typical not in (None, best):
             blocks = pair_blocks(files, stim_ids, neuron_ids, typical)
             heard = [pair for block in blocks for pair in block.of_unit]
-            why = f"the median signal-to-noise ratio, {neurons.column('snr')[typical].as_py():.3g}"
+            why = f"the median signal-to-noise ratio, {rounded(neurons.column('snr')[typical].as_py())}"
             units.append(_draw_unit(neurons, typical, heard, places, facts, "A typical unit", why))
         drawn = draw_cohort_coverage(coverage.coverage(f"{facts['corpus']} / {facts['config']}"), rows, columns, None)
         return CohortPictures(
@@ -147,10 +148,12 @@ def typical_neuron(neurons: pa.Table) -> int | None:
     return int(ascending[(len(ascending) - 1) // 2]) if len(ascending) else None
 
 
-def _why_best(neurons: pa.Table, best: int) -> str:
+def _best(neurons: pa.Table, best: int) -> tuple[str, str]:
+    """Return how the best neuron is called, and why."""
     if has_ratio(neurons):
-        return f"the highest signal-to-noise ratio, {neurons.column('snr')[best].as_py():.3g}"
-    return "the most trials, since none has a signal-to-noise ratio"
+        ratio = rounded(neurons.column("snr")[best].as_py())
+        return "The clearest unit", f"the highest signal-to-noise ratio, {ratio}"
+    return "A unit", "the most trials, since none has a signal-to-noise ratio"
 
 
 def _draw_unit(
@@ -208,7 +211,8 @@ def histogram(values: NDArray[np.float64], span: tuple[float, float] | None, lab
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     width, height = (int(side * PIXELS) for side in figure.get_size_inches())
-    spread = f"from {values.min():.3g} to {values.max():.3g}, median {np.median(values):.3g}"
+    low, high, middle = (rounded(float(value)) for value in (values.min(), values.max(), np.median(values)))
+    spread = f"from {low} to {high}, median {middle}"
     said = f"{name} of {len(values):,} neuron{'s' * (len(values) > 1)}: {spread}"
     uri = data_uri(buffer.getvalue(), "image/svg+xml")
     return PagePicture(uri, width, height, name, f"{said} (dashed).", f"Histogram. {said}.")

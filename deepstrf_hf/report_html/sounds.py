@@ -112,13 +112,11 @@ def playable(encoded: bytes, name: str, rate_hz: float) -> PageSound:
     samples, notes, rate = decode_audio(encoded, name), [], round(rate_hz)
     if not usual_rate:
         samples, rate = soxr.resample(samples, rate_hz, LISTENING_HZ), LISTENING_HZ
-        lost = ", so that nothing above 24 kHz is heard" if rate_hz > LISTENING_HZ else ""
-        notes.append(f"resampled from {rate_hz:,.10g} Hz to {LISTENING_HZ:,} Hz{lost}")
+        notes.append(f"{LISTENING_HZ:,} Hz instead of {rate_hz:,.10g} Hz")
     peak = float(np.abs(samples).max(initial=0.0))
     if peak > 1:
         samples = samples / np.float32(peak)
-        notes.append(f"divided by {peak:.3g}, its peak, so that it does not clip")
+        notes.append(f"divided by {peak:.3g}")
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format="FLAC", subtype="PCM_16")
-    said = f"Copy for listening, 16 bit: {'; '.join(notes)}." if notes else "Copy for listening, 16 bit."
-    return PageSound(data_uri(buffer.getvalue(), "audio/flac"), said)
+    return PageSound(data_uri(buffer.getvalue(), "audio/flac"), "Copy: " + ", ".join([*notes, "16 bit"]))

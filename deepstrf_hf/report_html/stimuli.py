@@ -107,6 +107,11 @@ class StimulusList:
         """How many of the entries have a waveform."""
         return sum(entry.rate_hz is not None for entry in self.entries)
 
+    @property
+    def copies(self) -> bool:
+        """Whether a sound on the page is not what is stored."""
+        return any(entry.sound is not None and entry.sound.note for entry in self.entries)
+
 
 def read_stimuli(files: list[Path], corpus: Corpus) -> StimulusList:
     """Read the stimuli table of a cohort, without pictures and sounds.

@@ -10,6 +10,8 @@ import pyarrow as pa
 
 Fact = tuple[str, str]
 """What something is called, and what it is."""
+LARGE = 1e7
+"""From here on numbers are written with powers of ten."""
 
 
 def shown(value: Any, digits: int = 4) -> str:
@@ -18,7 +20,12 @@ def shown(value: Any, digits: int = 4) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    return rounded(value, digits) if isinstance(value, float) else str(value)
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """Return a number with so many digits at least, without a power of ten where it has no more than seven."""
+    return f"{value:.0f}" if 10**digits <= abs(value) < LARGE else f"{value:.{digits}g}"
 
 
 def divide_columns(table: pa.Table, names: Sequence[str]) -> tuple[list[str], list[Fact]]:

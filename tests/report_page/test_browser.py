@@ -64,7 +64,7 @@ def test_it_shows_without_a_network_and_without_complaints(watched: Watched, pat
         "return all.filter(one => !one.naturalWidth).length }",
     )  # fmt: skip
     assert broken == 0
-    assert page.locator(".gallery audio").count() == page.locator(".gallery img").count() == 20
+    assert page.locator(".gallery audio").count() == page.locator(".thumbnail").count() == 20
     watched.check_quiet(path)
 
 
@@ -105,7 +105,7 @@ def test_filters_filter_and_say_how_many_are_left(watched: Watched, what: str, o
 def test_every_column_sorts_by_keyboard_both_ways_with_absent_values_last(watched: Watched) -> None:
     page = watched.page
     names = headings(page)
-    assert {"neuron", "SNR", "CCmax", "noise power", "trials"} <= set(names)
+    assert {"neuron", "SNR", "CCmax", "noise power", "cluster"} <= set(names)
     for column, name in enumerate(names):
         button = page.locator("table.sortable thead button").nth(column)
         numeric = page.locator("table.sortable thead th").nth(column).get_attribute("class") == "number"

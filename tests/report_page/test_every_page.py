@@ -39,7 +39,7 @@ def test_every_corpus_has_a_page(name: str, raw_and_built: tuple[Path, Path], tm
     for audio in page.all("audio"):
         assert free, audio
     stimuli = sum(entry.counts["stimuli"] for entry in report.cohorts.values())
-    assert len(page.all("img", loading="lazy")) == stimuli
+    assert len(page.all("img", class_="thumbnail")) == stimuli
 
 
 def test_a_repository_on_the_hub_has_the_page_of_the_directory(

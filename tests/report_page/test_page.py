@@ -24,6 +24,7 @@ from deepstrf_hf.report import BuildReport
 from deepstrf_hf.report_html import cohorts, neurons, stimuli
 from deepstrf_hf.report_html.pictures import typical_neuron
 from deepstrf_hf.report_html.stimuli import WIDTH
+from deepstrf_hf.report_html.values import rounded, shown
 from tests.report_page.corpora import HOSTILE, HostileToy, ManyToy, built, page_of
 from tests.report_page.markup import Page
 from tests.toy import Toy, fingerprint, write_toy
@@ -175,6 +176,7 @@ def test_the_typical_neuron_has_the_median_ratio(ratios: list[float | None]) -> 
 def test_without_repeats_there_is_one_unit_and_no_histogram(tmp_path: Path, output: Path) -> None:
     build(Toy, ["counts"], data_dir=write_toy(tmp_path / "raw"), out=tmp_path / "out", parameters={"limit": 1})
     page = page_of(tmp_path / "out", output)
+    assert "A unit. Of all neurons" in page.text
     assert "since none has a signal-to-noise ratio" in page.text
     assert "A typical unit" not in page.text
     assert "6 neurons: 6 without repeats." in page.text
@@ -209,7 +211,7 @@ def test_the_same_build_gives_the_same_bytes(toy: Path, tmp_path: Path) -> None:
 
 def sizes(page: Page) -> tuple[int, int]:
     """Return how many thumbnails and players there are."""
-    return len(page.all("img", loading="lazy")), len(page.all("audio"))
+    return len(page.all("img", class_="thumbnail")), len(page.all("audio"))
 
 
 def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path: Path, output: Path) -> None:
@@ -252,7 +254,7 @@ def test_long_lists_end_and_say_so(tmp_path: Path, output: Path, monkeypatch: py
 
 def test_thumbnails_are_narrow(ns1_built: Path, output: Path) -> None:
     page = page_of(ns1_built, output)
-    widths = {int(element.attributes["width"]) for element in page.all("img", loading="lazy")}
+    widths = {int(element.attributes["width"]) for element in page.all("img", class_="thumbnail")}
     assert max(widths) == WIDTH
     assert sizes(page)[0] == 20
 
@@ -386,3 +388,29 @@ def test_a_declaration_without_a_cohort_of_the_build(toy: Path, output: Path, mo
     monkeypatch.setattr(Toy, "CORPUS", replace(Toy.CORPUS, cohorts=Toy.CORPUS.cohorts[1:]))
     with pytest.raises(UnknownNameError, match="cohort of toy"):
         report_page(toy, output=output)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (float("nan"), ""),
+        (True, "yes"),
+        (False, "no"),
+        (12_345_678, "12345678"),
+        ("a", "a"),
+        (0.0, "0"),
+        (0.123456, "0.1235"),
+        (-1234.5678, "-1235"),
+        (12_345.678, "12346"),
+        (1.5e9, "1.5e+09"),
+        (-1.23456e-7, "-1.235e-07"),
+    ],
+)
+def test_values_as_text(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(1, 12))
+def test_rounded_numbers_are_near_and_sort_alike(value: float, digits: int) -> None:
+    assert float(rounded(value, digits)) == pytest.approx(value, rel=10.0 ** (1 - digits))
