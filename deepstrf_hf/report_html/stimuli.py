@@ -17,7 +17,7 @@ from deepstrf_hf.names import STIMULUS_PREFIX
 from deepstrf_hf.parquet import column_batches, row_group_sizes, row_groups
 from deepstrf_hf.report_html.pictures import PagePicture, png_picture
 from deepstrf_hf.report_html.sounds import PageSound, playable
-from deepstrf_hf.report_html.values import Fact, divide_columns, in_words, shown
+from deepstrf_hf.report_html.values import EXACT, Fact, divide_columns, in_words, shown
 
 MOST_STIMULI = 3000
 """Stimuli that a page lists."""
@@ -137,9 +137,9 @@ def read_stimuli(files: list[Path], corpus: Corpus) -> StimulusList:
         total_s += seconds
         if number >= MOST_STIMULI:
             continue
-        facts = [(in_words(name, STIMULUS_PREFIX), shown(row[name])) for name in differing if shown(row[name])]
+        facts = [(in_words(name, STIMULUS_PREFIX), shown(row[name], EXACT)) for name in differing]
         summary = ", ".join(filter(None, (f"{seconds:.3g} s", row["subset"])))
-        entries.append(StimulusEntry(row["stim_id"], summary, facts, row[RATE]))
+        entries.append(StimulusEntry(row["stim_id"], summary, [fact for fact in facts if fact[1]], row[RATE]))
     same = [(in_words(name, STIMULUS_PREFIX), value) for name, value in constant]
     return StimulusList(files, entries, len(table), same, total_s)
 

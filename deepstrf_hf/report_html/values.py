@@ -12,6 +12,8 @@ Fact = tuple[str, str]
 """What something is called, and what it is."""
 LARGE = 1e7
 """From here on numbers are written with powers of ten."""
+EXACT = 8
+"""Digits of what is told once, such as a sampling rate of 48828.125 Hz."""
 
 
 def shown(value: Any, digits: int = 4) -> str:
@@ -50,8 +52,8 @@ def divide_columns(table: pa.Table, names: Sequence[str]) -> tuple[list[str], li
         values = table.column(name).unique()
         if len(values) > 1:
             differing.append(name)
-        elif len(values) and shown(values[0].as_py()):
-            constant.append((name, shown(values[0].as_py())))
+        elif len(values) and (value := shown(values[0].as_py(), EXACT)):
+            constant.append((name, value))
     return differing, constant
 
 

@@ -147,7 +147,7 @@ def test_light_and_dark_are_both_readable(browser: Any, path: Path) -> None:
     assert grounds == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 29)"}
 
 
-def test_it_prints_on_white_with_everything_unfolded(browser: Any, path: Path) -> None:
+def test_it_prints_on_white_without_what_paper_cannot_do(browser: Any, path: Path) -> None:
     watched = opened(browser, path, color_scheme="dark")
     page = watched.page
     page.emulate_media(media="print")
