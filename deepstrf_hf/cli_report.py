@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from deepstrf_hf.report_html import DEFAULT_MEGABYTES, DEFAULT_OUTPUT
 from deepstrf_hf.terminal import terminal
 
 
 def write_report(
     directory: Annotated[str, typer.Argument(help="Built directory or Hub repository.")],
     config: Annotated[str | None, typer.Argument(help="Configuration; all cohorts if not given.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path(DEFAULT_OUTPUT),
     audio: Annotated[
         bool | None,
         typer.Option("--audio/--no-audio", help="Embed sounds, or not; by default where they may be handed on."),
@@ -21,7 +22,7 @@ def write_report(
     baseline: Annotated[
         list[Path] | None, typer.Option(help="JSON file of `baseline`; repeat for more cohorts.")
     ] = None,
-    max_megabytes: Annotated[float, typer.Option(help="Size that the page must not exceed.")] = 40.0,
+    max_megabytes: Annotated[float, typer.Option(help="Size that the page must not exceed.")] = DEFAULT_MEGABYTES,
 ) -> None:
     """Write one self-contained HTML page that shows what a built corpus holds."""
     from deepstrf_hf.report_html.page import report_page

@@ -11,7 +11,7 @@ from deepstrf_hf.corpus import Cohort, Corpus
 from deepstrf_hf.names import NEURON_PREFIX
 from deepstrf_hf.report_html.values import Fact, divide_columns, in_words, shown
 
-MOST_NEURONS = 5000
+MOST_NEURONS = 3000
 """Neurons that a page lists."""
 QUALITY = ("snr", "ccmax", "signal_power", "noise_power", "n_stimuli", "n_trials", "mean_response")
 """Columns that every corpus has, in the order in which they stand."""

@@ -17,6 +17,7 @@ from deepstrf_hf.errors import MissingDependencyError, OutputDirectoryError, Par
 from deepstrf_hf.licence_gate import VERDICTS
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport
+from deepstrf_hf.report_html import DEFAULT_MEGABYTES, DEFAULT_OUTPUT
 from deepstrf_hf.report_html.baseline import BaselineFile
 from deepstrf_hf.report_html.cohorts import CohortSection, gather_cohort
 from deepstrf_hf.report_html.stimuli import Room, add_pictures, add_sounds
@@ -31,7 +32,6 @@ except ModuleNotFoundError as error:
         "Report pages need Jinja2", found=f"no {error.name}", mend="pip install 'deepstrf-hf[report]'"
     ) from error
 
-DEFAULT_OUTPUT, DEFAULT_MEGABYTES = "report.html", 40.0
 MEGABYTE = 1_000_000
 NOTES_BYTES = 500
 """What a page says of what did not fit, for each cohort, at most."""
