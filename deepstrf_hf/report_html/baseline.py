@@ -118,7 +118,7 @@ def baseline_section(file: BaselineFile, fingerprint: str) -> BaselineSection:
         )
     try:
         return _section(file.content, file.path.with_suffix(".png"))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:  # OSError: a broken figure
         raise _problem(file.path, found=repr(error)) from error
 
 

@@ -113,7 +113,7 @@ def report_page(
     configs = list(report.cohorts) if config is None else [repository.main_config(config)]
     fitted = _by_config(baselines, corpus, configs)
     sections = [gather_cohort(repository, report, name, corpus, audio, fitted.get(name)) for name in configs]
-    page = _Page(corpus, report, sections)
+    page = PageTemplate(corpus, report, sections)
     smallest = len(page.render()) + NOTES_BYTES * len(sections)
     room = max_megabytes * MEGABYTE - smallest
     if room < 0:
@@ -160,8 +160,18 @@ def _embed(sections: Sequence[CohortSection], n_bytes: float) -> None:
             n_bytes += share.left
 
 
-class _Page:
-    """The template with all it needs."""
+class PageTemplate:
+    """The template with all it needs.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Declaration.
+    report : BuildReport
+        Of the build.
+    sections : sequence of CohortSection
+        What is said of each cohort; pictures and sounds of stimuli may be added between two calls of `render`.
+    """
 
     def __init__(self, corpus: Corpus, report: BuildReport, sections: Sequence[CohortSection]) -> None:
         environment = Environment(

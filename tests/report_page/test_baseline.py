@@ -13,6 +13,7 @@ from deepstrf_hf.card_pictures_png import png_of
 from deepstrf_hf.data_fingerprint import data_fingerprint
 from deepstrf_hf.drawing import new_figure
 from deepstrf_hf.errors import DeepstrfError, ParameterError, TableFormatError
+from deepstrf_hf.report_html.baseline import PNG
 from deepstrf_hf.repository import Repository
 from tests.report_page.corpora import HOSTILE, Toy, built, page_of
 
@@ -103,6 +104,13 @@ def test_one_that_does_not_fit_is_refused(
     with pytest.raises(error, match=said):
         report_page(ns1_built, output=tmp_path / "page.html", baselines=[path])
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_broken_figure_beside_it_is_refused(ns1_built: Path, tmp_path: Path) -> None:
+    path = write_baseline(tmp_path, ns1_built, "a1")
+    path.with_suffix(".png").write_bytes(PNG + b"nothing more")
+    with pytest.raises(TableFormatError, match="Not a baseline"):
+        report_page(ns1_built, output=tmp_path / "page.html", baselines=[path])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b"null"])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,11 +23,14 @@ from deepstrf_hf.errors import OutputDirectoryError, ParameterError, TableFormat
 from deepstrf_hf.names import REPORT_NAME
 from deepstrf_hf.report import BuildReport
 from deepstrf_hf.report_html import cohorts, neurons, stimuli
+from deepstrf_hf.report_html.cohorts import CohortSection, Count, LeftOut, gather_cohort
+from deepstrf_hf.report_html.page import PageTemplate
 from deepstrf_hf.report_html.pictures import typical_neuron
-from deepstrf_hf.report_html.stimuli import WIDTH
+from deepstrf_hf.report_html.stimuli import WIDTH, StimulusEntry
 from deepstrf_hf.report_html.values import rounded, shown
+from deepstrf_hf.repository import Repository
 from tests.report_page.corpora import HOSTILE, HostileToy, ManyToy, built, page_of
-from tests.report_page.markup import Page
+from tests.report_page.markup import Page, check_sound
 from tests.toy import Toy, fingerprint, write_toy
 
 pytestmark = pytest.mark.usefixtures("know_toys")
@@ -189,6 +193,38 @@ def test_hostile_names_are_text(tmp_path: Path, output: Path) -> None:
     for said in ("left", "reason", "nameless", "note", "site_a", "site_a-n0", "sound0"):
         assert f"{said} {HOSTILE}" in page.text
     assert all("49" not in element.text for element in page.all("bdi"))
+
+
+@pytest.fixture(scope="module")
+def section(tmp_path_factory: pytest.TempPathFactory) -> CohortSection:
+    """Gather what the page of a toy says, once."""
+    directory = built(Toy, tmp_path_factory.mktemp("section"))
+    report = BuildReport.read(directory)
+    return gather_cohort(Repository.open(directory), report, "counts", Toy.CORPUS, None, None)
+
+
+@hypothesis.settings(max_examples=60)
+@given(text=st.text(max_size=40) | st.text("<>&\"'/=!-;{}%# scriptamgonerc", max_size=60))
+def test_no_text_becomes_markup(section: CohortSection, text: str) -> None:
+    row = [text] * len(section.neurons.columns)
+    changed = replace(
+        section,
+        config=text,
+        part=text,
+        notes=[text],
+        left_out=[LeftOut(text, 1, text, [text])],
+        counts=[Count(text, text, text, "differs")],
+        parameters=[(text, text, True)],
+        files=[(text, text, text)],
+        raw_files=[(text, text)],
+        neurons=replace(section.neurons, rows=[row], constant=[(text, text)]),
+        pictures=replace(section.pictures, units=[], quality=[]),
+        stimuli=replace(section.stimuli, entries=[StimulusEntry(text, text, [(text, text)], None)], constant=[]),
+    )
+    page = Page(PageTemplate(Toy.CORPUS, BuildReport("toy", text), [changed]).render().decode("utf-8"))
+    check_sound(page)
+    assert [element.text for element in page.all("p", class_="names")] == [" ".join(text.split())]
+    assert page.all("h2")[0].text == " ".join(text.split())
 
 
 def test_names_that_utf8_cannot_hold(toy: Path, output: Path) -> None:
