@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from deepstrf_hf.plots import inspect
     from deepstrf_hf.registry import corpus_names, load_builder
     from deepstrf_hf.report import BuildReport
+    from deepstrf_hf.report_html.page import report_page
     from deepstrf_hf.responses.tuning import compute_paper_tuning
     from deepstrf_hf.verification import verify
 
@@ -59,6 +60,7 @@ _HOME = {
     "plot_coverage": "coverage",
     "push": "hub",
     "push_card": "hub_card",
+    "report_page": "report_html.page",
     "rows": "complete_rows",
     "stream": "grid.stream",
     "verify": "verification",
@@ -89,6 +91,7 @@ __all__ = [
     "plot_coverage",
     "push",
     "push_card",
+    "report_page",
     "rows",
     "stream",
     "verify",

@@ -48,9 +48,9 @@ def draw_quality(name: str, neurons: pa.Table) -> DrawnPicture:
     figure.suptitle(literal(heading), x=0.075, y=0.965, ha="left", fontsize=12.5, fontweight="bold")
     figure.text(0.075, 0.868, f"{_neurons(n_neurons)}; {without}", fontsize=STYLE["labelsize"], va="top")
     grid = figure.add_gridspec(1, 2, left=0.075, right=0.975, top=0.7, bottom=0.155, wspace=0.2)
-    _histogram(figure.add_subplot(grid[0]), snr, None, "signal-to-noise ratio (signal power / noise power)", "SNR")
+    draw_histogram(figure.add_subplot(grid[0]), snr, None, "signal-to-noise ratio (signal power / noise power)", "SNR")
     axes = figure.add_subplot(grid[1])
-    _histogram(axes, ccmax, (0.0, 1.0), "CCmax (highest possible correlation, no unit)", "CCmax")
+    draw_histogram(axes, ccmax, (0.0, 1.0), "CCmax (highest possible correlation, no unit)", "CCmax")
     lacking = len(snr) - len(ccmax)
     caption = f"Signal-to-noise ratio and CCmax over {_neurons(n_neurons)}; {without}." + (
         f" {_neurons(lacking, capital=True)} with a ratio of 0 or below {'have' if lacking > 1 else 'has'} no CCmax."
@@ -88,9 +88,22 @@ def _neurons(count: int, capital: bool = False) -> str:
     return f"{number} neuron{'s' * (count != 1)}"
 
 
-def _histogram(
+def draw_histogram(
     axes: Axes, values: NDArray[np.float64], span: tuple[float, float] | None, label: str, name: str
 ) -> None:
+    """Draw how a number is spread over neurons, with its median.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    values : ndarray of float64, shape (neurons,)
+        Finite.
+    span : tuple of float, optional
+        Ends of the axis; by default 0 and the largest value, but for a few that are far above the others.
+    label, name : str
+        What the numbers are, below the axis; and their short name, for the heading.
+    """
     axes.set_xlabel(label, fontsize=STYLE["labelsize"])
     axes.set_ylabel("neurons", fontsize=STYLE["labelsize"])
     axes.tick_params(labelsize=STYLE["ticksize"])

@@ -17,6 +17,7 @@ from deepstrf_hf.cli_corpora import info, list_corpora
 from deepstrf_hf.cli_download import check, download
 from deepstrf_hf.cli_hub import push, push_card
 from deepstrf_hf.cli_machine import cache, doctor
+from deepstrf_hf.cli_report import write_report
 from deepstrf_hf.errors import DeepstrfError
 from deepstrf_hf.terminal import print_error
 
@@ -72,6 +73,7 @@ app.command()(push)
 app.command("push-card")(push_card)
 app.command()(illustrate)
 app.command()(verify)
+app.command("report")(write_report)
 app.command()(doctor)
 
 
