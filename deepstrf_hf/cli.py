@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deepstrf_hf._version import __version__
+from deepstrf_hf.cli_baseline import baseline
 from deepstrf_hf.cli_download import announce, check
 from deepstrf_hf.cli_download import download as download_raw_files
 from deepstrf_hf.cli_options import conditions_of, pairs_of
@@ -92,6 +93,7 @@ def info(corpus: Annotated[str, typer.Argument(help="Name of the corpus.")]) -> 
 
 app.command()(download_raw_files)
 app.command()(check)
+app.command()(baseline)
 
 
 @app.command()

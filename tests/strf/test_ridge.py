@@ -150,13 +150,13 @@ def test_scores_equal_their_formulas() -> None:
     for unit, repeats in enumerate(trials):
         n = len(repeats)
         # Sahani & Linden 2003: power of the mean, mean power
-        mean_power = np.mean([np.mean((r - r.mean()) ** 2) for r in repeats])
+        mean_power = np.mean([r.var(ddof=1) for r in repeats])
         average = sum(repeats) / n
-        power_of_mean = np.mean((average - average.mean()) ** 2)
+        power_of_mean = average.var(ddof=1)
         assert signal[unit] == pytest.approx((n * power_of_mean - mean_power) / (n - 1), rel=1e-12)
         assert noise[unit] == pytest.approx(mean_power - signal[unit], rel=1e-12)
         # the signal power is the mean covariance of two different repeats
-        pairs = [np.cov(repeats[i], repeats[j], bias=True)[0, 1] for i in range(n) for j in range(n) if i != j]
+        pairs = [np.cov(repeats[i], repeats[j])[0, 1] for i in range(n) for j in range(n) if i != j]
         assert signal[unit] == pytest.approx(np.mean(pairs), rel=1e-10)
         # Schoppe et al. 2016: CCnorm = CCabs / CCmax
         assert ceiling[unit] == pytest.approx(np.sqrt(np.mean(pairs) / power_of_mean), rel=1e-10)
