@@ -35,8 +35,10 @@ def draw_baseline(result: Baseline, path: Path) -> Path:
     n_trials = grid.n_trials[:, best]
     clip = max((place[stim_id] for stim_id in result.test), key=lambda stimulus: int(n_trials[stimulus]))
     spectrogram = joined_bins(grid.stims[clip][0].numpy(), per_bin)
-    counted = grid.signal_type == SPIKES and not grid.preprocessing
+    spikes = grid.signal_type == SPIKES
+    counted = spikes and not grid.preprocessing
     scale = per_bin if counted else 1  # means of counts become counts again
+    stored = grid.responses[clip].only(np.array([best])).rows().stored
     model, neuron_id = result.model, grid.nrn_meta[best]["neuron_id"]
     alone = RidgeStrf(
         model.weights[best : best + 1],
@@ -59,7 +61,8 @@ def draw_baseline(result: Baseline, path: Path) -> Path:
         title=f"{identity['corpus']} / {identity['config']}: linear reference (ridge STRF)",
         unit_name=neuron_id,
         spectrogram_label="level",
-        response_label=None if counted else "response",
+        response_label=None if counted else "response, preprocessed" if grid.preprocessing else grid.response_unit,
+        spikes=joined_bins(stored, per_bin) if spikes else None,
     )
 
 

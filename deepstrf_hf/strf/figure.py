@@ -45,6 +45,7 @@ def draw_strf_figure(
     unit_name: str = "",
     spectrogram_label: str = "level (dB)",
     response_label: str | None = None,
+    spikes: ArrayLike | None = None,
 ) -> Path:
     """Draw one PNG of 1400 x 900 pixels: example clip on the left, receptive fields and test scores on the right.
 
@@ -70,7 +71,9 @@ def draw_strf_figure(
     title, unit_name, spectrogram_label : str
         Texts: over the figure, name of the example unit, unit of the spectrogram.
     response_label : str, optional
-        Unit of responses that are no spike counts per bin; None for counts, which are drawn as ticks and rates.
+        Unit of responses that are no spike counts per bin; None for counts, whose mean is drawn as a rate.
+    spikes : array_like, optional
+        (R, T) counts to draw as ticks where `trials` are not the counts themselves.
 
     Returns
     -------
@@ -85,6 +88,7 @@ def draw_strf_figure(
     levels = np.asarray(spectrogram, np.float64)
     bands_hz = None if frequencies_hz is None else np.asarray(frequencies_hz, np.float64)
     counts, predicted = np.asarray(trials, np.float64), np.asarray(prediction, np.float64)
+    ticks = counts if spikes is None and response_label is None else spikes
     fields = [(name, np.asarray(weights, np.float64), float(cc)) for name, weights, cc in strfs][:MAX_STRFS]
     raw, corrected = np.asarray(cc_raw, np.float64), np.asarray(cc_norm, np.float64)
     n_bins = levels.shape[1:]
@@ -106,7 +110,10 @@ def draw_strf_figure(
     raster = figure.add_subplot(left[1], sharex=sound)
     rate = figure.add_subplot(left[2], sharex=sound)
     draw_spectrogram(figure, sound, levels, bands_hz, dt_ms, spectrogram_label)
-    (draw_raster if response_label is None else draw_traces)(raster, counts, dt_ms, unit_name)
+    if ticks is None:
+        draw_traces(raster, counts, dt_ms, unit_name)
+    else:
+        draw_raster(raster, np.asarray(ticks, np.float64), dt_ms, unit_name)
     draw_mean(rate, counts, dt_ms, predicted, response_label)
     for axes in (sound, raster):
         axes.tick_params(labelbottom=False)
@@ -144,7 +151,8 @@ def _is_scale(bands_hz: Float, n_bands: int) -> bool:
 
 def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz: Float | None, dt_ms: float) -> None:
     """Weights over time before the response (lag 0 on the right) and frequency, scaled to their largest magnitude."""
-    edges: Float = np.arange(len(weights) + 1) - 0.5 if frequencies_hz is None else band_edges_khz(frequencies_hz)
+    numbers = np.arange(len(weights) + 1, dtype=np.float64) - 0.5
+    edges = numbers if frequencies_hz is None else band_edges_khz(frequencies_hz)
     scale = float(np.max(np.abs(weights)))
     times_ms = np.arange(-weights.shape[1], 1) * dt_ms
     values = weights[:, ::-1] / (scale if scale > 0 else 1.0)
