@@ -1,6 +1,6 @@
 """The linear reference of a cohort, neuron by neuron in plain NumPy, beside `deepstrf_hf.baseline`.
 
-    python -m scripts.baseline_loop BUILT [CONFIG] [--seeds N] [--neurons N]
+    python -m scripts.baseline_loop BUILT [CONFIG] [--window-ms MS] [--seeds N] [--neurons N]
 
 The same model: one equation solved per neuron, fold and penalty; scores by their formulas. Only what costs most is not
 done again for each neuron: regressors, and their products, are kept for the next one that heard the same stimuli.
@@ -144,12 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> float:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("built", help="directory that `deepstrf-hf build` wrote, or repository")
     parser.add_argument("config", nargs="?", help="configuration; the default one if not given")
+    parser.add_argument("--window-ms", type=float, help="length of the receptive fields; as declared if not given")
     parser.add_argument("--seeds", type=int, default=5, help="divisions where none is published")
     parser.add_argument("--neurons", type=int, help="neurons of the loop, from the first; all if not given")
     chosen = parser.parse_args(arguments)
     console = terminal()
     before = time.process_time()
-    result = deepstrf_hf.baseline(chosen.built, chosen.config, seeds=chosen.seeds)
+    result = deepstrf_hf.baseline(chosen.built, chosen.config, seeds=chosen.seeds, window_ms=chosen.window_ms)
     ours_processor = time.process_time() - before
     grid = result.grid
     repository = Repository.open(chosen.built)

@@ -154,7 +154,7 @@ def baseline_of_grid(
     return Baseline(
         identity={"corpus": grid.name, "config": "", "corpus_version": "", "data_fingerprint": ""},
         settings=settings,
-        preprocessing=preprocessing if isinstance(preprocessing, str) else repr(preprocessing),
+        preprocessing="none" if preprocessing is None else str(preprocessing),
         split=words,
         scores=scores,
         left_out=[
