@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from deepstrf_hf.drawing import (
@@ -27,6 +27,8 @@ Float = NDArray[np.float64]
 
 MAX_STRFS = 6
 """Receptive fields drawn at most."""
+SMALL = 1e-3
+"""Responses below are labelled with a prefix of their unit."""
 _CORRECTED = "#2a6f97"
 
 
@@ -115,6 +117,12 @@ def draw_strf_figure(
     else:
         draw_raster(raster, np.asarray(ticks, np.float64), dt_ms, unit_name)
     draw_mean(rate, counts, dt_ms, predicted, response_label)
+    if bands_hz is None:
+        sound.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if len(counts) == 1:
+        raster.set_yticks([1])
+    if response_label is not None and np.nanmax(np.abs(counts), initial=0.0) < SMALL:
+        rate.yaxis.set_major_formatter(EngFormatter(sep=""))  # 5µ, where a factor of 1e-6 would stand in the title
     for axes in (sound, raster):
         axes.tick_params(labelbottom=False)
 
@@ -158,7 +166,9 @@ def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz:
     values = weights[:, ::-1] / (scale if scale > 0 else 1.0)
     axes.pcolormesh(times_ms, edges, values, cmap="RdBu_r", norm=Normalize(-1, 1), rasterized=True)
     axes.tick_params(labelsize=STYLE["ticksize"])
-    if frequencies_hz is not None:
+    if frequencies_hz is None:
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    else:
         log_frequency_axis(axes, edges)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, prune="lower"))
     axes.set_title(name if len(name) <= 20 else "…" + name[-19:], fontsize=STYLE["ticksize"], loc="left", pad=4)

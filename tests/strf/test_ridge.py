@@ -305,6 +305,11 @@ def test_figure_is_written_at_its_size(tmp_path: Path, n_strfs: int, n_repeats: 
     assert [int.from_bytes(head[i : i + 4], "big") for i in (16, 20)] == [1400, 900]
     again = draw_strf_figure(tmp_path / "again.png", **options)
     assert again.read_bytes() == path.read_bytes()
+    potentials = {"trials": rng.normal(size=(1, 100)) * 1e-5, "response_label": "V", "frequencies_hz": None}
+    other = draw_strf_figure(tmp_path / "potentials.png", **{**options, **potentials})
+    assert other.read_bytes() != path.read_bytes()
+    ticks = draw_strf_figure(tmp_path / "ticks.png", **{**options, **potentials, "spikes": np.ones((1, 100))})
+    assert ticks.read_bytes() != other.read_bytes()
     changes: list[dict[str, Any]] = [{"prediction": np.zeros(99)}, {"frequencies_hz": np.linspace(-1, 1, 8)},
                                      {"strfs": []}, {"cc_norm": np.zeros(2)}, {"trials": np.zeros(100)}]  # fmt: skip
     for change in changes:
