@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SPIKES = "spikes"
 
 
-def draw_baseline(result: Baseline, path: Path) -> Path:
+def draw_baseline(result: Baseline, path: Path, title: str | None = None) -> Path:
     """Draw a test clip, the best neuron's responses and prediction, the best receptive fields, and all scores.
 
     Parameters
@@ -27,6 +27,8 @@ def draw_baseline(result: Baseline, path: Path) -> Path:
         With one of `best_neurons` at least.
     path : Path
         PNG to write.
+    title : str, optional
+        Heading; corpus and configuration if not given.
     """
     grid, per_bin = result.grid, result.settings.stored_per_bin
     shown = best_neurons(result)
@@ -58,7 +60,7 @@ def draw_baseline(result: Baseline, path: Path) -> Path:
         strfs=[(grid.nrn_meta[n]["neuron_id"], model.weights[n], result.scores["cc_raw"][n]) for n in shown],
         cc_raw=result.scores["cc_raw"],
         cc_norm=result.scores["cc_norm"],
-        title=f"{identity['corpus']} / {identity['config']}: linear reference (ridge STRF)",
+        title=title or f"{identity['corpus']} / {identity['config']}: linear reference (ridge STRF)",
         unit_name=neuron_id,
         spectrogram_label="level",
         response_label=None if counted else "response, preprocessed" if grid.preprocessing else grid.response_unit,

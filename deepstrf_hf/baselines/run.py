@@ -94,7 +94,8 @@ def baseline(
     provenance = repository.provenance(repository.files(config)[:1])
     declared = declared_baseline(provenance)
     settings = Settings.resolve(provenance["dt_ms"], declared, window_ms=window_ms, bin_ms=bin_ms, penalties=penalties)
-    grid = load(source, config, preprocessing=preprocessing, revision=revision, token=token, cache=cache)
+    # The commit that was read above, even if somebody pushes meanwhile.
+    grid = load(source, config, preprocessing=preprocessing, revision=repository.revision, token=token, cache=cache)
     identity = {
         "corpus": str(provenance["corpus"]),
         "config": config,

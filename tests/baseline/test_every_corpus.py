@@ -16,6 +16,7 @@ from deepstrf_hf.names import SUFFIX
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.repository import Repository
 from tests.every_corpus import TREES
+from tests.toy import Toy, write_toy
 
 WINDOW_MS = 40.0
 """Shorter than declared: what is tested here does not depend on it, and takes less time."""
@@ -70,3 +71,14 @@ def test_declared_columns_are_columns_of_the_corpus() -> None:
                 assert score.group in ("all", declared.scored) or score.group.startswith(f"{declared.by} ")
             assert declared.source
             assert SUFFIX["stimuli"] not in cohort.name
+
+
+def test_a_corpus_that_is_not_registered_gets_the_default(tmp_path: Path) -> None:
+    build(Toy, data_dir=write_toy(tmp_path / "raw"), out=tmp_path / "built")
+    for cohort in Toy.CORPUS.cohorts:
+        result = deepstrf_hf.baseline(tmp_path / "built", cohort.name, window_ms=20, penalties=(1.0,))
+        assert result.to_json()["corpus"] == "toy" and not result.published
+        named = {neuron_id for entry in result.left_out for neuron_id in entry["neurons"]}
+        for entry, cc_norm in zip(result.grid.nrn_meta, result.scores["cc_norm"], strict=True):
+            assert np.isfinite(cc_norm) or entry["neuron_id"] in named
+        assert result.n_scored
