@@ -57,7 +57,7 @@ def draw_baseline(result: Baseline, path: Path, title: str | None = None) -> Pat
         dt_ms=result.settings.dt_ms,
         trials=trials_of(grid, clip, np.array([best]), per_bin)[0] * scale,
         prediction=predict(alone, spectrogram)[0] * scale,
-        strfs=[(grid.nrn_meta[n]["neuron_id"], model.weights[n], result.scores["cc_raw"][n]) for n in shown],
+        strfs=[(_label(result, n), model.weights[n], result.scores["cc_raw"][n]) for n in shown],
         cc_raw=result.scores["cc_raw"],
         cc_norm=result.scores["cc_norm"],
         title=title or f"{identity['corpus']} / {identity['config']}: linear reference (ridge STRF)",
@@ -84,3 +84,10 @@ def best_neurons(result: Baseline) -> list[int]:
             if turn < len(queue) and len(chosen) < MAX_STRFS:
                 chosen[queue[turn]] = None
     return list(chosen)
+
+
+def _label(result: Baseline, neuron: int) -> str:
+    """Return the id of a neuron, with its value of the column that neurons are summed up by."""
+    entry = result.grid.nrn_meta[neuron]
+    value = entry.get(result.column) if result.column else None
+    return str(entry["neuron_id"]) if value is None else f"{entry['neuron_id']}, {value}"

@@ -45,6 +45,8 @@ class Baseline:
         ``reason`` and ``neurons`` (ids) of what could not be scored, or not in full.
     groups : dict of str to ndarray of bool, shape (neurons,)
         Neurons of each entry of the summary.
+    column : str or None
+        Column of neurons by whose values some of them are.
     declared_scores : sequence of PublishedScore
         What papers report.
     model : RidgeStrf
@@ -64,6 +66,7 @@ class Baseline:
     scores: Mapping[str, Float]
     left_out: Sequence[Mapping[str, Any]]
     groups: Mapping[str, Any]
+    column: str | None
     declared_scores: Sequence[PublishedScore]
     model: RidgeStrf
     test: tuple[str, ...]

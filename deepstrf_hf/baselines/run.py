@@ -146,7 +146,7 @@ def baseline_of_grid(
         No such column.
     """
     start = time.perf_counter()
-    summed_up = groups_of_neurons(grid, declared, by)
+    column = summary_column(grid, declared, by)
     divisions, words = divisions_of(grid, declared, seeds)
     groups = groups_of(grid, settings.stored_per_bin)
     fitted = [fit_division(grid, groups, division, settings) for division in divisions]
@@ -162,7 +162,8 @@ def baseline_of_grid(
             {"reason": reason, "neurons": sorted(ids[neuron] for neuron in neurons)}
             for reason, neurons in sorted(left_out.items())
         ],
-        groups=summed_up,
+        groups=groups_of_neurons(grid, declared, column),
+        column=column,
         declared_scores=declared.published,
         model=fitted[0].model,
         test=divisions[0]["test"],
@@ -171,24 +172,36 @@ def baseline_of_grid(
     )
 
 
-def groups_of_neurons(grid: NeuralDataset, declared: LinearBaseline, by: str | None) -> dict[str, NDArray[np.bool_]]:
-    """Return which neurons each entry of the summary holds: all, those that papers score, and each value of a column.
+def summary_column(grid: NeuralDataset, declared: LinearBaseline, by: str | None) -> str | None:
+    """Return the column that neurons are summed up by: the user's, or the declared one if it has several values.
 
     Raises
     ------
     UnknownNameError
-        No neuron has the column that the user names; a declared one that is not there is left aside.
+        No neuron has the column that the user names.
     """
     known = dict.fromkeys(name for entry in grid.nrn_meta for name in entry)
     if by and by not in known:
         raise unknown_name("column of neurons", by, known, field="by")
+    if by is not None:
+        return by or None
+    column = declared.by
+    return column if column and len({entry.get(column) for entry in grid.nrn_meta}) > 1 else None
+
+
+def groups_of_neurons(
+    grid: NeuralDataset, declared: LinearBaseline, column: str | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Return which neurons each entry of the summary holds: all, those that papers score, and each value of a column.
+
+    A declared column that is not there is left aside.
+    """
     groups = {ALL: np.ones(grid.N_neurons, bool)}
-    if declared.scored in known:
-        groups[str(declared.scored)] = np.array([entry.get(declared.scored) is True for entry in grid.nrn_meta])
-    column = declared.by if by is None else by
-    values = [entry.get(column) for entry in grid.nrn_meta] if column in known else []
-    if by or len(set(values)) > 1:
-        for value in sorted(set(values), key=lambda value: (value is None, str(value))):
-            words = "not stated" if value is None else str(value)
-            groups[f"{column} {words}"] = np.array([other == value for other in values])
+    scored = declared.scored
+    if scored and any(scored in entry for entry in grid.nrn_meta):
+        groups[scored] = np.array([entry.get(scored) is True for entry in grid.nrn_meta])
+    values = [entry.get(column) for entry in grid.nrn_meta] if column else []
+    for value in sorted(set(values), key=lambda value: (value is None, str(value))):
+        words = "not stated" if value is None else str(value)
+        groups[f"{column} {words}"] = np.array([other == value for other in values])
     return groups
