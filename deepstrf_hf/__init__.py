@@ -12,6 +12,8 @@ from deepstrf_hf import errors
 from deepstrf_hf._version import __version__
 
 if TYPE_CHECKING:
+    from deepstrf_hf.baselines.result import Baseline
+    from deepstrf_hf.baselines.run import baseline
     from deepstrf_hf.builder import CorpusBuilder
     from deepstrf_hf.building import build
     from deepstrf_hf.complete_rows import rows
@@ -38,11 +40,13 @@ if TYPE_CHECKING:
     from deepstrf_hf.verification import verify
 
 _HOME = {
+    "Baseline": "baselines.result",
     "BuildReport": "report",
     "CorpusBuilder": "builder",
     "NeuralDataset": "grid.dataset",
     "SiteBatchSampler": "grid.sampler",
     "Splits": "grid.splits",
+    "baseline": "baselines.run",
     "between": "grid.conditions",
     "build": "building",
     "check_tree": "download.tree_check",
@@ -67,12 +71,14 @@ _HOME = {
 }
 
 __all__ = [
+    "Baseline",
     "BuildReport",
     "CorpusBuilder",
     "NeuralDataset",
     "SiteBatchSampler",
     "Splits",
     "__version__",
+    "baseline",
     "between",
     "build",
     "check_tree",

@@ -1,4 +1,4 @@
-"""The command line: ``deepstrf-hf list | info | download | check | build | inspect | illustrate | verify | push …``."""
+"""The command line: ``deepstrf-hf list | info | download | check | build | verify | baseline | report | push …``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from deepstrf_hf._version import __version__
+from deepstrf_hf.cli_baseline import baseline
 from deepstrf_hf.cli_build import build
 from deepstrf_hf.cli_built import illustrate, inspect, verify
 from deepstrf_hf.cli_corpora import info, list_corpora
@@ -73,6 +74,7 @@ app.command()(push)
 app.command("push-card")(push_card)
 app.command()(illustrate)
 app.command()(verify)
+app.command()(baseline)
 app.command("report")(write_report)
 app.command()(doctor)
 

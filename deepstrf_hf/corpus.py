@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deepstrf_hf.errors import BuilderContractError, unknown_name
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.preprocessing import Step
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Recording, Stimulus
@@ -299,6 +300,8 @@ class Cohort:
         Whether the sounds may be handed on, where that differs from the rest of the corpus.
     audio_terms : str
         One or two sentences on why.
+    baseline : LinearBaseline
+        How its linear reference is fitted, and what papers report.
     """
 
     name: str
@@ -316,6 +319,7 @@ class Cohort:
     band_ranges: Mapping[str, str] = field(default_factory=dict)
     audio_redistribution: Redistribution | None = None
     audio_terms: str = ""
+    baseline: LinearBaseline = LinearBaseline()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.compression import LogFloored
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 
@@ -146,6 +147,7 @@ class AliceEeg(CorpusBuilder):
                 preprocessing=(LOGARITHM,),
                 deepstrf_preprocessing=(LOGARITHM,),
                 stimulus="reference",
+                baseline=LinearBaseline(window_ms=500.0, by="subject", source="the library's choice"),
             ),
         ),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builders.crcns import ACCESS, HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
 from builders.crcns_aa1.raw import SOUNDS, read_release
-from builders.finch import FinchWalk, finch_cohort
+from builders.finch import FINCH_BASELINE, FinchWalk, finch_cohort
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Corpus, Unpack
 from deepstrf_hf.formats.theunissen_corpus import (
@@ -14,10 +16,25 @@ from deepstrf_hf.formats.theunissen_corpus import (
     FinchConfig,
     unwrapped,
 )
+from deepstrf_hf.linear_baseline import PublishedScore
 from deepstrf_hf.raw_tree import RawTree
 
 WRAPPER = "crcns-aa1"
 """Folder that the archive wraps everything in, and is unpacked to."""
+NONLINEAR = tuple(
+    PublishedScore(
+        f"mean cc_norm of a nonlinear model ({model}), {area}",
+        value,
+        "documents of deepSTRF",
+        "nonlinear models, on a division of their own: a linear one should stay below",
+        group=f"area {area}",
+    )
+    for area, models in (
+        ("Field_L", (("StateNet", 0.710), ("Transformer", 0.655), ("2D-CNN", 0.650))),
+        ("MLd", (("StateNet (Mamba)", 0.734), ("2D-CNN", 0.689), ("Transformer", 0.683))),
+    )
+    for model, value in models
+)
 
 
 class CrcnsAa1(FinchWalk, CorpusBuilder):
@@ -97,6 +114,7 @@ class CrcnsAa1(FinchWalk, CorpusBuilder):
                     "stimuli_flatrip": 10,
                 },
                 stimulus="inline",
+                baseline=replace(FINCH_BASELINE, published=NONLINEAR),
             ),
         ),
     )

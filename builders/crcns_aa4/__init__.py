@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from builders.crcns import ACCESS, HANDING_ON, THEUNISSEN_LAB, archive, homepage, licence
@@ -10,7 +11,7 @@ from builders.crcns_aa4.columns import NEURON_COLUMNS, RECORDING_COLUMNS, STIMUL
 from builders.crcns_aa4.config import CrcnsAa4Config
 from builders.crcns_aa4.raw import ANIMALS, unit_files, wav_files
 from builders.crcns_aa4.walk import walk
-from builders.finch import finch_cohort
+from builders.finch import FINCH_BASELINE, finch_cohort
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Unpack
@@ -107,6 +108,7 @@ class CrcnsAa4(CorpusBuilder):
                 },
                 stimulus="reference",
                 audio_fs=24_000,
+                baseline=replace(FINCH_BASELINE, by="animal_id"),
             ),
         ),
     )

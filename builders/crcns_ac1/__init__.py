@@ -15,6 +15,7 @@ from builders.crcns_ac1.wehr import wehr_index
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Unpack
+from deepstrf_hf.linear_baseline import LinearBaseline, PublishedScore
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 
@@ -40,7 +41,27 @@ def _asari(number: int) -> Archive:
     )
 
 
-def _cohort(name: str, description: str, signal_type: str, unit: str, counts: Mapping[str, int]) -> Cohort:
+def _wehr_score(model: str, value: float, note: str) -> PublishedScore:
+    what = f"mean test cc_norm of a {model}, 21 valid cells"
+    return PublishedScore(what, value, "documents of deepSTRF; Rancon et al. 2025", note, group="published_valid")
+
+
+WEHR_BASELINE = LinearBaseline(
+    by=None,
+    stratify=("category",),
+    scored="published_valid",
+    source="windows of 100 to 200 ms and the 21 cells of Rancon et al. 2025; their division is not in the files",
+    published=(
+        _wehr_score("linear STRF", 0.21, "another division of the stimuli"),
+        _wehr_score("StateNet-GRU", 0.31, "a nonlinear model: a linear one should stay below"),
+    ),
+)
+ASARI_BASELINE = LinearBaseline(by=None, stratify=("category",), source="as of the cohort wehr")
+
+
+def _cohort(
+    name: str, description: str, signal_type: str, unit: str, counts: Mapping[str, int], baseline: LinearBaseline
+) -> Cohort:
     return Cohort(
         name=name,
         description=description,
@@ -50,6 +71,7 @@ def _cohort(name: str, description: str, signal_type: str, unit: str, counts: Ma
         spectrogram_unit="dB re 1, of the windowed Fourier sum",
         audio_fs=96_000,
         counts=counts,
+        baseline=baseline,
     )
 
 
@@ -134,6 +156,7 @@ class CrcnsAc1(CorpusBuilder):
                     "rejected_step": 0,
                     "rejected_cross_trial": 13,
                 },
+                WEHR_BASELINE,
             ),
             _cohort(
                 "asari_a1",
@@ -141,6 +164,7 @@ class CrcnsAc1(CorpusBuilder):
                 "subthreshold",
                 "mV, slow drift removed",
                 {"neurons": 39},
+                ASARI_BASELINE,
             ),
             _cohort(
                 "asari_mgb",
@@ -148,6 +172,7 @@ class CrcnsAc1(CorpusBuilder):
                 "spikes",
                 "smoothed count of samples above threshold, arbitrary; spikes per bin with spikes=events",
                 {"neurons": 14},
+                ASARI_BASELINE,
             ),
         ),
     )

@@ -16,6 +16,7 @@ from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.compression import LogFloored, StandardizeBands
 from deepstrf_hf.features.kaldi import SMALLEST_ENERGY
+from deepstrf_hf.linear_baseline import LinearBaseline, PublishedScore
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.preprocessing import HanningSmooth
@@ -24,6 +25,19 @@ from deepstrf_hf.where import Where
 RECORD_URL = "https://zenodo.org/api/records/16175377"
 INNER_DIRECTORY = "auditory_cortex_data"
 """What the archive unpacks to; the directory that holds it is as good."""
+TUNED = {name: f"listed_well_tuned_{name}" for name in CLASSES}
+"""Columns of the channels that deepSTRF 0.1.0 lists as well tuned."""
+PUBLISHED = {
+    "timit": (
+        PublishedScore(
+            "cc_norm of a ridge STRF, well-tuned channels",
+            0.53,
+            "documents of deepSTRF",
+            "bins and lags are not stated; 0.40 with too long a Fourier window",
+            group=TUNED["timit"],
+        ),
+    )
+}
 KALDI = (LogFloored(SMALLEST_ENERGY, "clip"), StandardizeBands("n_frames"))
 
 
@@ -45,6 +59,14 @@ def _cohort(
         stimulus="reference",
         audio_redistribution=forbidden,
         audio_terms=terms,
+        baseline=LinearBaseline(
+            window_ms=200.0,
+            bin_ms=20.0,
+            by="area_group",
+            scored=TUNED[name],
+            source="bins of 20 ms and division of Ahmed et al. 2025; the library's window",
+            published=PUBLISHED.get(name, ()),
+        ),
     )
 
 

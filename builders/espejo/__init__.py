@@ -13,6 +13,7 @@ from builders.espejo.walk import AREA, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, FileSet, Licence, RecordedSplit, Redistribution, Unpack
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 
@@ -48,6 +49,9 @@ def _archive(release: Release, recordings: int, size: int, note: str) -> Archive
             most_members=2000,
         ),
     )
+
+
+BASELINE = LinearBaseline(by=None, source="bins and division of Lopez Espejo et al. 2019; the library's window")
 
 
 class Espejo(CorpusBuilder):
@@ -108,6 +112,7 @@ class Espejo(CorpusBuilder):
                 spectrogram_unit="as published (ozgf), scale not stated",
                 audio_fs=44_100,
                 splits=SPLIT,
+                baseline=BASELINE,
                 counts={"neurons": 540, "recordings": 35, "sound_names": 686},
             ),
             Cohort(
@@ -118,6 +123,7 @@ class Espejo(CorpusBuilder):
                 response_unit="spikes per bin",
                 spectrogram_unit="as published (envelope), scale not stated",
                 splits=SPLIT,
+                baseline=BASELINE,
                 counts={"neurons": 200, "recordings": 103, "sound_names": 75, "sound_names_most_repeated": 35},
             ),
         ),

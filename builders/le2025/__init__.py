@@ -17,6 +17,7 @@ from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.compression import LogPlusOne
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.preprocessing import HanningSmooth
@@ -44,6 +45,8 @@ def _cohort(name: str, description: str, counts: Mapping[str, int]) -> Cohort:
         audio_fs=48_000,
         counts=counts,
         preprocessing=(LogPlusOne(scale=32_768.0, base="10"),),
+        # All variants of a motif go together: they are the same sound but for gaps and noise.
+        baseline=LinearBaseline(by="area_group", together="motif", source="the library's choice"),
         deepstrf_preprocessing=(LogPlusOne(), HanningSmooth(21)),
     )
 

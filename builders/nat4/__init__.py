@@ -17,6 +17,7 @@ from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution, Unpack
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.scaling import ScaleResponses
@@ -53,6 +54,9 @@ def _cohort(name: str, description: str, cells: int, auditory: int, sites: int) 
             "with_val_responses": cells,
             "val_matches_population": cells,
         },
+        baseline=LinearBaseline(
+            by=None, scored="auditory", source="bins and division of Pennington & David 2023; the library's window"
+        ),
         preprocessing=(
             LogCompress(-1),
             ScaleBands(RANGE),

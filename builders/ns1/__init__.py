@@ -13,6 +13,7 @@ from deepstrf_hf.config import CorpusConfig, parameter
 from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution, StimulusSplit, Unpack
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.features.cochleagram import band_frequencies
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.binning import bin_spikes, bin_spikes_one_per_ms
@@ -185,6 +186,10 @@ class Ns1(CorpusBuilder):
                 },
                 preprocessing=(HanningSmooth(21.0),),
                 deepstrf_preprocessing=(HanningSmooth(21.0),),
+                baseline=LinearBaseline(
+                    scored="single_unit_at_known_depth",
+                    source="bins, division and the 73 units of Rahman et al. 2019 and 2020; the library's window",
+                ),
             ),
         ),
     )

@@ -18,6 +18,7 @@ from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution, Unpack
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands
+from deepstrf_hf.linear_baseline import LinearBaseline
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.scaling import ScaleResponses
@@ -44,6 +45,7 @@ def _cohort(name: str, description: str, counts: Mapping[str, int]) -> Cohort:
         preprocessing=(LogCompress(-1), ScaleBands("recording"), ScaleResponses("response_min", "recording_max")),
         deepstrf_preprocessing=(LogCompress(-1), ScaleBands("tiles", over="cohort"), ScaleResponses()),
         stimulus="reference",
+        baseline=LinearBaseline(source="bins and division of Wingert et al. 2026; the library's window"),
         band_ranges={
             "recording": "the whole recording of the session, silence between the sounds included",
             "tiles": "all spectrograms of the session",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from deepstrf_hf.drawing import (
@@ -18,6 +18,7 @@ from deepstrf_hf.drawing import (
     draw_mean,
     draw_raster,
     draw_spectrogram,
+    draw_traces,
     log_frequency_axis,
     new_figure,
 )
@@ -26,6 +27,8 @@ Float = NDArray[np.float64]
 
 MAX_STRFS = 6
 """Receptive fields drawn at most."""
+SMALL = 1e-3
+"""Responses below are labelled with a prefix of their unit."""
 _CORRECTED = "#2a6f97"
 
 
@@ -33,7 +36,7 @@ def draw_strf_figure(
     path: Path,
     *,
     spectrogram: ArrayLike,
-    frequencies_hz: ArrayLike,
+    frequencies_hz: ArrayLike | None,
     dt_ms: float,
     trials: ArrayLike,
     prediction: ArrayLike,
@@ -43,6 +46,8 @@ def draw_strf_figure(
     title: str = "Spectrotemporal receptive fields by ridge regression",
     unit_name: str = "",
     spectrogram_label: str = "level (dB)",
+    response_label: str | None = None,
+    spikes: ArrayLike | None = None,
 ) -> Path:
     """Draw one PNG of 1400 x 900 pixels: example clip on the left, receptive fields and test scores on the right.
 
@@ -53,13 +58,13 @@ def draw_strf_figure(
     spectrogram : array_like
         (F, T) of one test clip, lowest band first, in the unit of `spectrogram_label`.
     frequencies_hz : array_like
-        (F,) centre frequencies in Hz, ascending, > 0.
+        (F,) centre frequencies in Hz, ascending, > 0; None where nobody knows them: bands are numbered.
     dt_ms : float
         Bin width in ms.
     trials : array_like
-        (R, T) spike counts per bin of one unit in that clip; NaN where a repeat is absent.
+        (R, T) responses of one unit in that clip; NaN where a repeat or a sample is absent.
     prediction : array_like
-        (T,) predicted spike count per bin.
+        (T,) predicted response.
     strfs : sequence of (name, weights, cc)
         Receptive fields (F, n_lags), lag 0 first, with the test correlation of the unit; the first six are drawn,
         each on a colour scale of its own that is symmetric about 0.
@@ -67,6 +72,10 @@ def draw_strf_figure(
         (N,) test correlations of all units, plain and noise-corrected; NaN is left out and counted.
     title, unit_name, spectrogram_label : str
         Texts: over the figure, name of the example unit, unit of the spectrogram.
+    response_label : str, optional
+        Unit of responses that are no spike counts per bin; None for counts, whose mean is drawn as a rate.
+    spikes : array_like, optional
+        (R, T) counts to draw as ticks where `trials` are not the counts themselves.
 
     Returns
     -------
@@ -78,18 +87,20 @@ def draw_strf_figure(
     ValueError
         If shapes do not match, no receptive field is given or frequencies are not ascending and positive.
     """
-    levels, bands_hz = np.asarray(spectrogram, np.float64), np.asarray(frequencies_hz, np.float64)
+    levels = np.asarray(spectrogram, np.float64)
+    bands_hz = None if frequencies_hz is None else np.asarray(frequencies_hz, np.float64)
     counts, predicted = np.asarray(trials, np.float64), np.asarray(prediction, np.float64)
+    ticks = counts if spikes is None and response_label is None else spikes
     fields = [(name, np.asarray(weights, np.float64), float(cc)) for name, weights, cc in strfs][:MAX_STRFS]
     raw, corrected = np.asarray(cc_raw, np.float64), np.asarray(cc_norm, np.float64)
     n_bins = levels.shape[1:]
     if levels.ndim != 2 or counts.ndim != 2 or predicted.shape != n_bins or counts.shape[1:] != n_bins:
         raise ValueError(f"spectrogram {levels.shape}, trials {counts.shape}, prediction {predicted.shape}: T differs")
-    if bands_hz.shape != levels.shape[:1] or len(bands_hz) < 2 or bands_hz[0] <= 0 or np.any(np.diff(bands_hz) <= 0):
+    if bands_hz is not None and not _is_scale(bands_hz, len(levels)):
         raise ValueError(f"frequencies_hz {bands_hz.shape} must be ascending, positive, one per band of {levels.shape}")
-    if not fields or any(weights.ndim != 2 or len(weights) != len(bands_hz) for _, weights, _ in fields):
+    if not fields or any(weights.ndim != 2 or len(weights) != len(levels) for _, weights, _ in fields):
         shapes = [weights.shape for _, weights, _ in fields]
-        raise ValueError(f"strfs {shapes}: need at least one, each (F, n_lags) with F={len(bands_hz)}")
+        raise ValueError(f"strfs {shapes}: need at least one, each (F, n_lags) with F={len(levels)}")
     if raw.shape != corrected.shape or raw.ndim != 1:
         raise ValueError(f"cc_raw {raw.shape} and cc_norm {corrected.shape} must both be (N,)")
 
@@ -101,8 +112,17 @@ def draw_strf_figure(
     raster = figure.add_subplot(left[1], sharex=sound)
     rate = figure.add_subplot(left[2], sharex=sound)
     draw_spectrogram(figure, sound, levels, bands_hz, dt_ms, spectrogram_label)
-    draw_raster(raster, counts, dt_ms, unit_name)
-    draw_mean(rate, counts, dt_ms, predicted)
+    if ticks is None:
+        draw_traces(raster, counts, dt_ms, unit_name)
+    else:
+        draw_raster(raster, np.asarray(ticks, np.float64), dt_ms, unit_name)
+    draw_mean(rate, counts, dt_ms, predicted, response_label)
+    if bands_hz is None:
+        sound.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if len(counts) == 1:
+        raster.set_yticks([1])
+    if response_label is not None and np.nanmax(np.abs(counts), initial=0.0) < SMALL:
+        rate.yaxis.set_major_formatter(EngFormatter(sep=""))  # 5µ, where a factor of 1e-6 would stand in the title
     for axes in (sound, raster):
         axes.tick_params(labelbottom=False)
 
@@ -115,7 +135,7 @@ def draw_strf_figure(
         _draw_strf(axes, name, weights, cc, bands_hz, dt_ms)
         axes.tick_params(labelleft=index % n_columns == 0, labelbottom=index + n_columns >= len(fields))
         if index % n_columns == 0:
-            axes.set_ylabel("frequency (kHz)", fontsize=STYLE["labelsize"])
+            axes.set_ylabel("frequency band" if bands_hz is None else "frequency (kHz)", fontsize=STYLE["labelsize"])
         drawn.append(axes)
     figure.text(0.7675, drawn[-1].get_position().y0 - 0.045, "time before the response (ms)",
                 fontsize=STYLE["labelsize"], ha="center")  # fmt: skip
@@ -132,14 +152,24 @@ def draw_strf_figure(
     return path
 
 
-def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz: Float, dt_ms: float) -> None:
+def _is_scale(bands_hz: Float, n_bands: int) -> bool:
+    """Whether frequencies can be the bands of a logarithmic axis."""
+    return bands_hz.shape == (n_bands,) and n_bands > 1 and bands_hz[0] > 0 and bool((np.diff(bands_hz) > 0).all())
+
+
+def _draw_strf(axes: Axes, name: str, weights: Float, cc: float, frequencies_hz: Float | None, dt_ms: float) -> None:
     """Weights over time before the response (lag 0 on the right) and frequency, scaled to their largest magnitude."""
-    edges_khz = band_edges_khz(frequencies_hz)
+    numbers = np.arange(len(weights) + 1, dtype=np.float64) - 0.5
+    edges = numbers if frequencies_hz is None else band_edges_khz(frequencies_hz)
     scale = float(np.max(np.abs(weights)))
     times_ms = np.arange(-weights.shape[1], 1) * dt_ms
     values = weights[:, ::-1] / (scale if scale > 0 else 1.0)
-    axes.pcolormesh(times_ms, edges_khz, values, cmap="RdBu_r", norm=Normalize(-1, 1), rasterized=True)
-    log_frequency_axis(axes, edges_khz)
+    axes.pcolormesh(times_ms, edges, values, cmap="RdBu_r", norm=Normalize(-1, 1), rasterized=True)
+    axes.tick_params(labelsize=STYLE["ticksize"])
+    if frequencies_hz is None:
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    else:
+        log_frequency_axis(axes, edges)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, prune="lower"))
     axes.set_title(name if len(name) <= 20 else "…" + name[-19:], fontsize=STYLE["ticksize"], loc="left", pad=4)
     if np.isfinite(cc):

@@ -11,12 +11,15 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from deepstrf_hf.errors import ParameterError
+from deepstrf_hf.strf.moments import Moments
 
 Float = NDArray[np.float64]
 
@@ -72,50 +75,21 @@ def lagged_design(spectrogram: ArrayLike, n_lags: int) -> Float:
 
     Raises
     ------
-    ValueError
+    ParameterError
         If `spectrogram` is not 2-D or `n_lags` < 1.
     """
     values = np.asarray(spectrogram, dtype=np.float64)
     if values.ndim != 2 or n_lags < 1:
-        raise ValueError(f"need a spectrogram (F, T) and n_lags >= 1, not {values.shape} and {n_lags}")
+        raise ParameterError(f"Need a spectrogram (F, T) and n_lags >= 1, not {values.shape} and {n_lags}")
     n_bands, n_bins = values.shape
     padded = np.concatenate([np.zeros((n_bands, n_lags - 1)), values], axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, n_lags, axis=1)[:, :, ::-1]
     return np.ascontiguousarray(windows.transpose(1, 0, 2)).reshape(n_bins, n_bands * n_lags)
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Sums over bins that are all that least squares needs: x x' (D, D), x y' (D, N), x, y, y y (N,), count."""
-
-    xx: Float
-    xy: Float
-    x: Float
-    y: Float
-    yy: Float
-    n: int
-
-    @classmethod
-    def of(cls, design: Float, response: Float) -> _Moments:
-        """Sum over the bins of a clip, (T, D) and (N, T)."""
-        sums = design.sum(axis=0), response.sum(axis=1), np.square(response).sum(axis=1)
-        return cls(design.T @ design, design.T @ response.T, *sums, len(design))
-
-    def plus(self, other: _Moments, sign: int = 1) -> _Moments:
-        """Join two sets of bins; with sign -1, take one out of the other."""
-        return _Moments(*(a + sign * b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
-
-    def about(self, x_mean: Float, y_mean: Float) -> tuple[Float, Float, Float]:
-        """Second moments (D, D), (D, N), (N,) about the given means instead of zero."""
-        cross = np.outer(x_mean, self.x)
-        xx = self.xx - cross - cross.T + self.n * np.outer(x_mean, x_mean)
-        xy = self.xy - np.outer(x_mean, self.y) - np.outer(self.x, y_mean) + self.n * np.outer(x_mean, y_mean)
-        return xx, xy, self.yy - 2 * y_mean * self.y + self.n * np.square(y_mean)
-
-
-def _decomposed(moments: _Moments) -> tuple[Float, Float, Float]:
+def _decomposed(moments: Moments) -> tuple[Float, Float, Float]:
     """Eigenvalues (D,), eigenvectors (D, D) of the centred x x', and the rotated centred x y' (D, N)."""
-    xx, xy, _ = moments.about(moments.x / moments.n, moments.y / moments.n)
+    xx, xy = moments.centred()
     eigenvalues, vectors = np.linalg.eigh(xx)
     return np.maximum(eigenvalues, 0.0), vectors, vectors.T @ xy
 
@@ -167,31 +141,81 @@ def fit_ridge(
     spectrograms = [np.asarray(s, dtype=np.float64) for s in train_spectrograms]
     responses = [np.asarray(r, dtype=np.float64) for r in train_responses]
     _check_clips(spectrograms, responses)
-    candidates = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
-    if candidates.size == 0 or not np.all(candidates > 0):
-        raise ValueError(f"penalties must be positive numbers, not {list(penalties)}")
+    candidates = checked_penalties(penalties)
     n_folds = 1 if candidates.size == 1 else n_folds
     if candidates.size > 1 and not 2 <= n_folds <= len(spectrograms):
-        raise ValueError(f"n_folds={n_folds} must be at least 2 and at most the number of clips, {len(spectrograms)}")
-
+        raise ParameterError(
+            "Folds cannot be made of the clips",
+            field="n_folds",
+            found=n_folds,
+            expected=f"at least 2 and at most the number of clips, {len(spectrograms)}",
+        )
     bins = np.concatenate(spectrograms, axis=1)
-    mean, deviation = bins.mean(axis=1), bins.std(axis=1)
-    deviation = np.where(deviation > 1e-12 * (np.abs(mean) + 1), deviation, 1.0)
+    mean, deviation = bins.mean(axis=1), nonzero_deviation(bins.mean(axis=1), bins.std(axis=1))
     offset = np.concatenate(responses, axis=1).mean(axis=1)  # subtracted first: keeps the sums well conditioned
-    n_bands, n_units = len(mean), len(offset)
-    folds: list[_Moments] = []
-    for index, (spectrogram, response) in enumerate(zip(spectrograms, responses, strict=True)):
-        design = lagged_design((spectrogram - mean[:, None]) / deviation[:, None], n_lags)
-        clip = _Moments.of(design, response - offset[:, None])
+    clips = (
+        Moments.of(
+            lagged_design((spectrogram - mean[:, None]) / deviation[:, None], n_lags), response - offset[:, None]
+        )
+        for spectrogram, response in zip(spectrograms, responses, strict=True)
+    )
+    flat, intercept, penalty = solve(folds_of(clips, n_folds), candidates)
+    return RidgeStrf(flat.reshape(len(offset), len(mean), n_lags), offset + intercept, penalty, mean, deviation)
+
+
+def checked_penalties(penalties: Sequence[float]) -> Float:
+    """Return ridge penalties in descending order, float64.
+
+    Raises
+    ------
+    ParameterError
+        None, or one that is not a positive number.
+    """
+    candidates = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
+    if candidates.size == 0 or not np.all((candidates > 0) & np.isfinite(candidates)):
+        raise ParameterError(
+            "Penalties must be positive numbers", field="penalties", found=list(penalties), expected="for example 0.1,1"
+        )
+    return candidates
+
+
+def nonzero_deviation(mean: Float, deviation: Float) -> Float:
+    """Return standard deviations to divide bands by: 1 for a band that is constant but for rounding."""
+    return np.where(deviation > 1e-12 * (np.abs(mean) + 1), deviation, 1.0)
+
+
+def folds_of(clips: Iterable[Moments], n_folds: int) -> list[Moments]:
+    """Join clips to folds: clip i goes to fold i modulo `n_folds`; no more folds than clips."""
+    folds: list[Moments] = []
+    for index, clip in enumerate(clips):
         if index < n_folds:
             folds.append(clip)
         else:
             folds[index % n_folds] = folds[index % n_folds].plus(clip)
-    total = reduce(_Moments.plus, folds)
+    return folds
 
-    best = np.zeros(n_units, dtype=np.intp)
+
+def solve(folds: Sequence[Moments], candidates: Float) -> tuple[Float, Float, Float]:
+    """Choose the penalty of each unit by cross-validation over folds, and fit all bins with it.
+
+    Parameters
+    ----------
+    folds : sequence of Moments
+        Of D regressors and N responses; two at least if there is a choice.
+    candidates : ndarray of float64
+        Penalties in descending order, relative to the mean eigenvalue of the centred x x'.
+
+    Returns
+    -------
+    weights : ndarray of float64, shape (N, D)
+    intercept : ndarray of float64, shape (N,)
+    penalty : ndarray of float64, shape (N,)
+        The candidate whose squared error, summed over the folds left out, is smallest; the largest of equals.
+    """
+    total = reduce(Moments.plus, folds)
+    best = np.zeros(len(total.y), dtype=np.intp)
     if candidates.size > 1:
-        error = np.zeros((candidates.size, n_units))
+        error = np.zeros((candidates.size, len(total.y)))
         for fold in folds:
             rest = total.plus(fold, -1)
             eigenvalues, vectors, rotated = _decomposed(rest)
@@ -204,8 +228,7 @@ def fit_ridge(
     penalty = candidates[best]
     eigenvalues, vectors, rotated = _decomposed(total)
     flat = (vectors @ _shrunk(rotated, eigenvalues, penalty)).T
-    intercept = offset + total.y / total.n - flat @ (total.x / total.n)
-    return RidgeStrf(flat.reshape(n_units, n_bands, n_lags), intercept, penalty, mean, deviation)
+    return flat, total.y / total.n - flat @ (total.x / total.n), penalty
 
 
 def _check_clips(spectrograms: Sequence[Float], responses: Sequence[Float]) -> None:

@@ -5,19 +5,27 @@ References
 .. [1] Sahani & Linden (2003), How linear are auditory cortical responses?, Advances in NIPS 15:109-116.
 .. [2] Schoppe, Harper, Willmore, King & Schnupp (2016), Measuring the performance of neural models,
    Front Comput Neurosci 10:10, doi:10.3389/fncom.2016.00010.
+.. [3] Hsu, Borst & Theunissen (2004), Quantifying variability in neural responses and its application for the
+   validation of model predictions, Network: Computation in Neural Systems 15:91-109, doi:10.1088/0954-898X_15_2_002.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deepstrf_hf.responses.half_splits import HalfSplits, spearman_brown_ceiling, split_correlation
+from deepstrf_hf.responses.quality import powers, trial_covariance
 from deepstrf_hf.strf.ridge import RidgeStrf, predict
 
 Float = NDArray[np.float64]
+
+FEWEST_REPEATS = 2
+"""Repeats without which noise cannot be told from signal."""
 
 
 @dataclass(frozen=True)
@@ -31,36 +39,49 @@ class RidgeScores:
     cc_norm, cc_max : numpy.ndarray
         Noise-corrected correlation, and what a perfect model would reach [2]_; NaN where the signal power is not
         positive. Estimates: for noisy units they may exceed 1.
+    cc_norm_hsu : numpy.ndarray
+        Correlation divided by the ceiling from half-splits of the repeats [3]_; NaN where halves do not correlate.
     signal_power, noise_power : numpy.ndarray
-        In squared response units; the signal power is an unbiased estimate and may be negative.
+        In squared response units [1]_; the signal power is an unbiased estimate and may be negative.
     penalty : numpy.ndarray
         The relative ridge penalty of the unit's model.
-    n_without_signal : int
-        Units whose signal power is not positive, or undefined (fewer than two complete repeats).
     """
 
     cc_raw: Float
     cc_norm: Float
+    cc_norm_hsu: Float
     cc_max: Float
     signal_power: Float
     noise_power: Float
     penalty: Float
-    n_without_signal: int
+
+    @property
+    def n_without_signal(self) -> int:
+        """Units whose signal power is not positive, or undefined (fewer than two complete repeats)."""
+        return int((~_has_signal(self.signal_power)).sum())
 
     def summary(self) -> dict[str, float]:
-        """Return mean and median of ``cc_raw`` and ``cc_norm`` over the units where they are defined, and counts."""
+        """Return mean and median of all three correlations over the units where they are defined, and counts."""
         result: dict[str, float] = {"n_units": len(self.cc_raw), "n_without_signal": self.n_without_signal}
-        for name, values in (("cc_raw", self.cc_raw), ("cc_norm", self.cc_norm)):
-            defined = values[np.isfinite(values)]
-            result[f"{name}_mean"] = float(np.mean(defined)) if len(defined) else float("nan")
-            result[f"{name}_median"] = float(np.median(defined)) if len(defined) else float("nan")
+        for name in CORRELATIONS:
+            result |= mean_and_median(name, getattr(self, name))
         return result
 
     def rows(self) -> list[dict[str, float]]:
-        """Return one dict per unit: ``cc_raw``, ``cc_norm``, ``cc_max``, powers and ``penalty``, for a table."""
-        names = ("cc_raw", "cc_norm", "cc_max", "signal_power", "noise_power", "penalty")
+        """Return one dict per unit of all values, for a table."""
+        names = [field.name for field in fields(self)]
         columns = [getattr(self, name) for name in names]
         return [dict(zip(names, map(float, values), strict=True)) for values in zip(*columns, strict=True)]
+
+
+CORRELATIONS = ("cc_raw", "cc_norm", "cc_norm_hsu")
+
+
+def mean_and_median(name: str, values: Float) -> dict[str, float]:
+    """Return ``<name>_mean`` and ``<name>_median`` over the values that are finite; NaN where none is."""
+    defined = values[np.isfinite(values)]
+    mean, median = (np.mean(defined), np.median(defined)) if len(defined) else (np.nan, np.nan)
+    return {f"{name}_mean": float(mean), f"{name}_median": float(median)}
 
 
 def correlation(prediction: ArrayLike, psth: ArrayLike) -> Float:
@@ -84,30 +105,59 @@ def _divided(numerator: Float, denominator: Float) -> Float:
     return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1.0), np.nan)
 
 
-def _complete_trials(trials: ArrayLike) -> tuple[Float, Float]:
-    """Trials (N, R, T) with incomplete repeats (any NaN) zeroed, and the number of complete ones (N,)."""
+class _Repeats(NamedTuple):
+    """What the complete repeats of N units say; each (N,), NaN where there are fewer than two."""
+
+    signal: Float
+    noise: Float
+    of_mean: Float
+    halves: Float
+
+
+def _repeats(trials: ArrayLike) -> _Repeats:
+    """Take statistics of trials (N, R, T), of each unit over the repeats that have no NaN."""
+    values = _checked(trials)
+    complete = np.asarray(np.isfinite(values).all(axis=2))
+    found = _Repeats(*np.full((4, len(values)), np.nan))
+    for pattern in np.unique(complete, axis=0):
+        n_repeats = int(pattern.sum())
+        if n_repeats < FEWEST_REPEATS:
+            continue
+        units = (complete == pattern).all(axis=1)
+        covariance, _ = trial_covariance(values[units][:, pattern])
+        power = powers(covariance)
+        found.signal[units], found.noise[units], found.of_mean[units] = power
+        found.halves[units] = split_correlation(covariance, HalfSplits().of(n_repeats))
+    return found
+
+
+def _checked(trials: ArrayLike) -> Float:
     values = np.asarray(trials, dtype=np.float64)
     if values.ndim != 3:
         raise ValueError(f"trials {values.shape} must be (N, R, T)")
+    return values
+
+
+def _mean_of_complete(trials: ArrayLike) -> Float:
+    """Average the repeats that have no NaN, (N, T); zeros for a unit without any."""
+    values = _checked(trials)
     complete = np.asarray(np.isfinite(values).all(axis=2))
-    return np.where(complete[:, :, None], values, 0.0), complete.sum(axis=1).astype(np.float64)
+    total: Float = np.where(complete[:, :, None], values, 0.0).sum(axis=1)
+    return total / np.maximum(complete.sum(axis=1), 1)[:, None]
 
 
 def signal_noise_power(trials: ArrayLike) -> tuple[Float, Float]:
     """Estimate signal and noise power of each unit (Sahani & Linden 2003 [1]_; the form of Schoppe et al. 2016 [2]_).
 
-    ``SP = (Var_t(sum_r y_r) - sum_r Var_t(y_r)) / (R (R - 1))`` and ``NP = mean_r Var_t(y_r) - SP``, with variances
-    over time (divided by T). Repeats with a NaN are left out, unit by unit.
+    The formulas are at `deepstrf_hf.responses.quality.ResponseQuality`. Repeats with a NaN are left out, unit by unit.
 
     Returns
     -------
     signal_power, noise_power : numpy.ndarray
         float64 (N,), squared units of `trials` (N, R, T); NaN for a unit with fewer than two complete repeats.
     """
-    values, n = _complete_trials(trials)
-    single = values.var(axis=2).sum(axis=1)
-    signal = _divided(values.sum(axis=1).var(axis=1) - single, n * (n - 1))
-    return signal, _divided(single, n) - signal
+    found = _repeats(trials)
+    return found.signal, found.noise
 
 
 def maximum_correlation(trials: ArrayLike) -> Float:
@@ -115,11 +165,12 @@ def maximum_correlation(trials: ArrayLike) -> Float:
 
     NaN where the signal power is not positive.
     """
-    values, n = _complete_trials(trials)
-    signal, _ = signal_noise_power(trials)
-    variance = values.sum(axis=1).var(axis=1) / np.maximum(n, 1) ** 2
-    good = _has_signal(signal)
-    return np.sqrt(_divided(np.where(good, signal, 0.0), np.where(good, variance, 0.0)))
+    return _ceiling(_repeats(trials))
+
+
+def _ceiling(repeats: _Repeats) -> Float:
+    good = _has_signal(repeats.signal)
+    return np.sqrt(_divided(np.where(good, repeats.signal, 0.0), np.where(good, repeats.of_mean, 0.0)))
 
 
 def normalised_correlation(prediction: ArrayLike, trials: ArrayLike) -> Float:
@@ -128,14 +179,18 @@ def normalised_correlation(prediction: ArrayLike, trials: ArrayLike) -> Float:
     X is the prediction (N, T), Y the mean of the complete repeats of `trials` (N, R, T). NaN where the signal power
     SP is not positive or X is constant.
     """
-    x = np.asarray(prediction, dtype=np.float64)
-    values, n = _complete_trials(trials)
-    y = values.sum(axis=1) / np.maximum(n, 1)[:, None]
+    x, y = np.asarray(prediction, dtype=np.float64), _mean_of_complete(trials)
     if x.shape != y.shape:
-        raise ValueError(f"prediction {x.shape} and trials {values.shape} must be (N, T) and (N, R, T)")
-    signal, _ = signal_noise_power(trials)
-    covariance = np.mean((x - x.mean(axis=1, keepdims=True)) * y, axis=1)
-    return _divided(covariance, _deviation(x) * np.sqrt(np.where(_has_signal(signal), signal, 0.0)))
+        raise ValueError(f"prediction {x.shape} and trials {np.shape(trials)} must be (N, T) and (N, R, T)")
+    return _normalised(x, y, _repeats(trials).signal)
+
+
+def _normalised(x: Float, y: Float, signal: Float) -> Float:
+    bins = x.shape[1]
+    unbiased = bins / max(bins - 1, 1)  # as the signal power, whose variances are divided by bins - 1
+    covariance = np.mean((x - x.mean(axis=1, keepdims=True)) * y, axis=1) * unbiased
+    spread = _deviation(x) * np.sqrt(unbiased)
+    return _divided(covariance, spread * np.sqrt(np.where(_has_signal(signal), signal, 0.0)))
 
 
 def _has_signal(signal_power: Float) -> NDArray[np.bool_]:
@@ -144,35 +199,66 @@ def _has_signal(signal_power: Float) -> NDArray[np.bool_]:
 
 
 def evaluate(model: RidgeStrf, test_spectrograms: Sequence[ArrayLike], test_trials: Sequence[ArrayLike]) -> RidgeScores:
-    """Score a model on test clips, concatenated in time: spectrograms (F, T) and trials (N, R, T), absent repeats NaN.
+    """Score a model on test clips: spectrograms (F, T) and trials (N, R, T), absent repeats NaN.
 
-    Repeats that are not there in every clip count for ``cc_raw`` but not for the powers and ``cc_norm``, which need
-    the same repeats throughout.
+    See `score`; ``ValueError`` if shapes do not match, or a unit has no response at all in some bin.
+    """
+    if len(test_spectrograms) != len(test_trials):
+        raise ValueError(f"{len(test_spectrograms)} spectrograms and {len(test_trials)} clips of trials")
+    return score([predict(model, spectrogram) for spectrogram in test_spectrograms], test_trials, model.penalty)
+
+
+def score(predictions: Sequence[ArrayLike], trials: Sequence[ArrayLike], penalty: ArrayLike) -> RidgeScores:
+    """Score predictions of test clips, which are joined in time.
+
+    ``cc_raw`` is over all clips and the mean over all repeats. Powers and normalised correlations are over the clips
+    that a unit heard at least twice, and over the repeats that are there, complete, in all of these.
+
+    Parameters
+    ----------
+    predictions : sequence of array_like
+        (N, T) of each clip.
+    trials : sequence of array_like
+        (N, R, T) of each clip; NaN where a sample, or a whole repeat, is absent. R may differ.
+    penalty : array_like
+        (N,), for the record.
+
+    Returns
+    -------
+    RidgeScores
 
     Raises
     ------
     ValueError
         If shapes do not match, or a unit has no response at all in some bin.
     """
-    trials = [np.asarray(t, dtype=np.float64) for t in test_trials]
-    if not trials or len(trials) != len(test_spectrograms) or any(t.ndim != 3 for t in trials):
-        raise ValueError(f"{len(test_spectrograms)} spectrograms, trials {[t.shape for t in trials]}: need (N, R, T)")
-    prediction = np.concatenate([predict(model, s) for s in test_spectrograms], axis=1)
-    present = [np.isfinite(t).sum(axis=1) for t in trials]
+    clips = [np.asarray(t, dtype=np.float64) for t in trials]
+    predicted = [np.asarray(p, dtype=np.float64) for p in predictions]
+    if not clips or len(clips) != len(predicted) or any(t.ndim != 3 for t in clips):
+        raise ValueError(f"{len(predicted)} predictions, trials {[t.shape for t in clips]}: need (N, R, T)")
+    present = [np.isfinite(t).sum(axis=1) for t in clips]
     if any((count == 0).any() for count in present):
         raise ValueError("a unit has no response in some bin of a test clip; leave the unit or the clip out")
-    psth = np.concatenate([np.nansum(t, axis=1) / c for t, c in zip(trials, present, strict=True)], axis=1)
-    n_repeats = max(t.shape[1] for t in trials)
-    joined = np.concatenate(
-        [np.pad(t, ((0, 0), (0, n_repeats - t.shape[1]), (0, 0)), constant_values=np.nan) for t in trials], axis=2
-    )
-    signal, noise = signal_noise_power(joined)
-    return RidgeScores(
-        cc_raw=correlation(prediction, psth),
-        cc_norm=normalised_correlation(prediction, joined),
-        cc_max=maximum_correlation(joined),
-        signal_power=signal,
-        noise_power=noise,
-        penalty=model.penalty,
-        n_without_signal=int((~_has_signal(signal)).sum()),
-    )
+    psth = np.concatenate([np.nansum(t, axis=1) / c for t, c in zip(clips, present, strict=True)], axis=1)
+    cc_raw = correlation(np.concatenate(predicted, axis=1), psth)
+    cc_norm, cc_norm_hsu, cc_max, signal, noise = np.full((5, len(cc_raw)), np.nan)
+    repeated = np.stack([np.isfinite(t).all(axis=2).sum(axis=1) >= FEWEST_REPEATS for t in clips], axis=1)
+    for pattern in np.unique(repeated, axis=0):
+        chosen = np.flatnonzero(pattern)
+        if not len(chosen):
+            continue
+        units = (repeated == pattern).all(axis=1)
+        x = np.concatenate([predicted[clip][units] for clip in chosen], axis=1)
+        joined = _joined([clips[clip][units] for clip in chosen])
+        found, y = _repeats(joined), _mean_of_complete(joined)
+        cc_norm[units] = _normalised(x, y, found.signal)
+        cc_norm_hsu[units] = _divided(correlation(x, y), np.nan_to_num(spearman_brown_ceiling(found.halves)))
+        cc_max[units], signal[units], noise[units] = _ceiling(found), found.signal, found.noise
+    return RidgeScores(cc_raw, cc_norm, cc_norm_hsu, cc_max, signal, noise, np.asarray(penalty, dtype=np.float64))
+
+
+def _joined(clips: Sequence[Float]) -> Float:
+    """Join trials (N, R, T) in time; a repeat that a clip lacks is NaN in it."""
+    n_repeats = max(t.shape[1] for t in clips)
+    padded = [np.pad(t, ((0, 0), (0, n_repeats - t.shape[1]), (0, 0)), constant_values=np.nan) for t in clips]
+    return np.concatenate(padded, axis=2)

@@ -150,13 +150,13 @@ def test_scores_equal_their_formulas() -> None:
     for unit, repeats in enumerate(trials):
         n = len(repeats)
         # Sahani & Linden 2003: power of the mean, mean power
-        mean_power = np.mean([np.mean((r - r.mean()) ** 2) for r in repeats])
+        mean_power = np.mean([r.var(ddof=1) for r in repeats])
         average = sum(repeats) / n
-        power_of_mean = np.mean((average - average.mean()) ** 2)
+        power_of_mean = average.var(ddof=1)
         assert signal[unit] == pytest.approx((n * power_of_mean - mean_power) / (n - 1), rel=1e-12)
         assert noise[unit] == pytest.approx(mean_power - signal[unit], rel=1e-12)
         # the signal power is the mean covariance of two different repeats
-        pairs = [np.cov(repeats[i], repeats[j], bias=True)[0, 1] for i in range(n) for j in range(n) if i != j]
+        pairs = [np.cov(repeats[i], repeats[j])[0, 1] for i in range(n) for j in range(n) if i != j]
         assert signal[unit] == pytest.approx(np.mean(pairs), rel=1e-10)
         # Schoppe et al. 2016: CCnorm = CCabs / CCmax
         assert ceiling[unit] == pytest.approx(np.sqrt(np.mean(pairs) / power_of_mean), rel=1e-10)
@@ -305,6 +305,11 @@ def test_figure_is_written_at_its_size(tmp_path: Path, n_strfs: int, n_repeats: 
     assert [int.from_bytes(head[i : i + 4], "big") for i in (16, 20)] == [1400, 900]
     again = draw_strf_figure(tmp_path / "again.png", **options)
     assert again.read_bytes() == path.read_bytes()
+    potentials = {"trials": rng.normal(size=(1, 100)) * 1e-5, "response_label": "V", "frequencies_hz": None}
+    other = draw_strf_figure(tmp_path / "potentials.png", **{**options, **potentials})
+    assert other.read_bytes() != path.read_bytes()
+    ticks = draw_strf_figure(tmp_path / "ticks.png", **{**options, **potentials, "spikes": np.ones((1, 100))})
+    assert ticks.read_bytes() != other.read_bytes()
     changes: list[dict[str, Any]] = [{"prediction": np.zeros(99)}, {"frequencies_hz": np.linspace(-1, 1, 8)},
                                      {"strfs": []}, {"cc_norm": np.zeros(2)}, {"trials": np.zeros(100)}]  # fmt: skip
     for change in changes:
