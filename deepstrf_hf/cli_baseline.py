@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deepstrf_hf.cli_options import AsJson, ConfigName, print_json
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.terminal import terminal
 
@@ -15,7 +16,7 @@ PREPROCESSING = {"published": "published", "deepstrf": "deepstrf", "none": None}
 
 def baseline(
     directory: Annotated[str, typer.Argument(help="Built directory or Hub repository.")],
-    config: Annotated[str | None, typer.Argument(help="Configuration; the default one if not given.")] = None,
+    config: ConfigName = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Directory for <corpus>_<config>_baseline.json and .png.")
     ] = Path(),
@@ -32,7 +33,7 @@ def baseline(
     penalties: Annotated[str | None, typer.Option(help="Ridge penalties to choose from, by commas: 0.01,0.1,1")] = None,
     preprocessing: Annotated[str, typer.Option(help="published, deepstrf or none.")] = "published",
     figure: Annotated[bool, typer.Option("--figure/--no-figure", help="Whether to draw the best STRFs.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit a ridge STRF to every neuron of a cohort and score it on test clips, beside what papers report."""
     from deepstrf_hf.baselines.run import baseline as fit_cohort
@@ -61,7 +62,7 @@ def baseline(
     written = result.write(output)
     drawn = result.draw(output) if figure else None
     if as_json:
-        terminal().print_json(data=result.to_json())
+        print_json(result.to_json())
         return
     print_baseline(result, terminal())
     if figure and drawn is None:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from deepstrf_hf.corpus import Cohort, RecordedSplit
+from deepstrf_hf.corpus import Cohort
 from deepstrf_hf.errors import TableFormatError
 from deepstrf_hf.parquet import as_numpy
+from deepstrf_hf.published_split import RecordedSplit
 from deepstrf_hf.verification_companions import HEAVY, Companion, audio_digests, check_spectrograms
 from deepstrf_hf.verification_findings import RowFaults
 from deepstrf_hf.verification_tables import CohortToVerify, TableFile, columns_but, readable

@@ -11,8 +11,9 @@ import numpy as np
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig
-from deepstrf_hf.corpus import Cohort, Column, RecordedSplit
+from deepstrf_hf.corpus import Cohort, Column
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands
+from deepstrf_hf.published_split import RecordedSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Neuron, Part, Recording, Stimulus
 from deepstrf_hf.responses.scaling import ScaleResponses

@@ -24,7 +24,19 @@ def test_the_python_of_the_guide_to_the_grid_runs(demo):
 
 def test_it_names_every_command_and_corpus():
     text = README.read_text(encoding="utf-8")
-    for command in ("list", "info", "build", "inspect", "illustrate", "push", "push-card", "verify", "cache"):
+    for command in (
+        "list",
+        "info",
+        "build",
+        "inspect",
+        "illustrate",
+        "push",
+        "push-card",
+        "verify",
+        "cache",
+        "report",
+        "baseline",
+    ):
         assert f"deepstrf-hf {command}" in text
     for corpus in deepstrf_hf.corpus_names():
         assert f"| `{corpus}` |" in text

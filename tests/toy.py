@@ -14,8 +14,9 @@ import numpy as np
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig, parameter
-from deepstrf_hf.corpus import Cohort, Column, Corpus, Licence, Redistribution, StimulusSplit
+from deepstrf_hf.corpus import Cohort, Column, Corpus, Licence, Redistribution
 from deepstrf_hf.errors import RawFormatError
+from deepstrf_hf.published_split import StimulusSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Neuron, Part, Recording, Stimulus
 from deepstrf_hf.responses.preprocessing import HanningSmooth

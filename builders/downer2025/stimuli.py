@@ -11,9 +11,9 @@ from builders.downer2025.calls import CALL_RECORDING, CALL_TIMES, read_calls
 from builders.downer2025.config import RESAMPLERS, Downer2025Config
 from builders.downer2025.sounds import SENTENCES, Sound, read_sentences
 from deepstrf_hf.build_log import BuildLog
-from deepstrf_hf.corpus import RecordedSplit
 from deepstrf_hf.errors import RawDataError
 from deepstrf_hf.features.kaldi import KaldiFilterBank
+from deepstrf_hf.published_split import RecordedSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Stimulus
 from deepstrf_hf.where import Where, keeps

@@ -12,8 +12,9 @@ from builders.espejo.sounds import sound_names
 from builders.espejo.walk import AREA, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, FileSet, Licence, RecordedSplit, Redistribution, Unpack
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, FileSet, Licence, Redistribution, Unpack
 from deepstrf_hf.linear_baseline import LinearBaseline
+from deepstrf_hf.published_split import RecordedSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 

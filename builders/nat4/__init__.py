@@ -15,9 +15,10 @@ from builders.nat4.sounds import DIRECTORY, Sounds
 from builders.nat4.walk import RANGE, walk
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
-from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, RecordedSplit, Redistribution, Unpack
+from deepstrf_hf.corpus import Archive, Cohort, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.features.scaling import LogCompress, ScaleBands
 from deepstrf_hf.linear_baseline import LinearBaseline
+from deepstrf_hf.published_split import RecordedSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.scaling import ScaleResponses

@@ -10,10 +10,11 @@ from builders.ns1.stimuli import Cochleagram, read_stimuli
 from deepstrf_hf.build_log import BuildLog
 from deepstrf_hf.builder import CorpusBuilder
 from deepstrf_hf.config import CorpusConfig, parameter
-from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution, StimulusSplit, Unpack
+from deepstrf_hf.corpus import Archive, Cohort, Column, Corpus, Licence, Redistribution, Unpack
 from deepstrf_hf.errors import ParameterError
 from deepstrf_hf.features.cochleagram import band_frequencies
 from deepstrf_hf.linear_baseline import LinearBaseline
+from deepstrf_hf.published_split import StimulusSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Part, Recording
 from deepstrf_hf.responses.binning import bin_spikes, bin_spikes_one_per_ms

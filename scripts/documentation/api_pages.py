@@ -91,8 +91,13 @@ PAGES: Sequence[ApiPage] = (
     ApiPage(
         "receptive_fields",
         "Receptive fields",
-        "Ridge regression from spectrograms to responses, and the scores that papers state. NumPy alone.",
+        "Ridge regression from spectrograms to responses, and the scores that papers state. NumPy alone. See "
+        "[The linear reference](../baseline.md).",
         (
+            "deepstrf_hf.baseline",
+            "deepstrf_hf.Baseline",
+            "deepstrf_hf.linear_baseline.LinearBaseline",
+            "deepstrf_hf.linear_baseline.PublishedScore",
             "deepstrf_hf.strf.ridge.fit_ridge",
             "deepstrf_hf.strf.ridge.RidgeStrf",
             "deepstrf_hf.strf.ridge.predict",
@@ -125,6 +130,8 @@ PAGES: Sequence[ApiPage] = (
         (
             "deepstrf_hf.verify",
             "deepstrf_hf.verification.Verification",
+            "deepstrf_hf.report_page",
+            "deepstrf_hf.report_html.page.ReportPage",
             "deepstrf_hf.illustrated_card.illustrate_card",
             "deepstrf_hf.push",
             "deepstrf_hf.hub.Pushed",
@@ -146,9 +153,9 @@ PAGES: Sequence[ApiPage] = (
             "deepstrf_hf.corpus.Archive",
             "deepstrf_hf.corpus.Unpack",
             "deepstrf_hf.corpus.FileSet",
-            "deepstrf_hf.corpus.StimulusSplit",
-            "deepstrf_hf.corpus.RecordedSplit",
-            "deepstrf_hf.corpus.Undivided",
+            "deepstrf_hf.published_split.StimulusSplit",
+            "deepstrf_hf.published_split.RecordedSplit",
+            "deepstrf_hf.published_split.Undivided",
             "deepstrf_hf.config.CorpusConfig",
             "deepstrf_hf.config.parameter",
             "deepstrf_hf.recording.Stimulus",

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from deepstrf_hf.registry import corpus_names
 from scripts.documentation.synthetic_builds import DIRECTORY, synthetic_build
+from tests.browser import browser, chromium  # noqa: F401 (fixtures)
 from tests.documentation.blocks import ROOT
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 import deepstrf_hf
 from deepstrf_hf.registry import corpus_names, load_builder
 from scripts.documentation.api_pages import PAGES
+from tests.browser import opened
 from tests.documentation.blocks import ROOT
 
 FETCHED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("audio", "src"), ("video", "src")}
@@ -111,21 +111,11 @@ def test_the_reference_has_the_whole_public_interface(html: dict[Path, Html], si
         assert command in reference
 
 
-CHROMIUM = shutil.which("chromium")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_it_can_be_searched_without_a_server(site: Path, tmp_path: Path) -> None:
+def test_it_can_be_searched_without_a_server(site: Path, browser: Any) -> None:
     """Opened as a file, with the question in the address."""
-    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-    flags += "--disable-sync --no-first-run --virtual-time-budget=20000 --dump-dom --enable-logging=stderr"
-    address = (site / "index.html").as_uri() + "?q=cochleagram"
-    done = subprocess.run(
-        [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path}", address],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    found = re.search(r"(\d+) matching documents", done.stdout)
-    assert found and int(found.group(1)) > 2
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    watched = opened(browser, site / "index.html", question="?q=cochleagram")
+    found = watched.page.get_by_text(re.compile(r"^\s*\d+ matching documents"))
+    found.wait_for(timeout=60_000)
+    assert int(found.inner_text().split()[0]) > 2
+    assert watched.complaints == []
+    assert {urlsplit(url).scheme for url in watched.requests} <= {"file", "data", "about"}

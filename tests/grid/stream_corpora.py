@@ -17,8 +17,9 @@ import torch
 from deepstrf_hf import NeuralDataset, build, load
 from deepstrf_hf import parquet as parquet_module
 from deepstrf_hf.build_log import BuildLog
-from deepstrf_hf.corpus import Cohort, Corpus, StimulusSplit
+from deepstrf_hf.corpus import Cohort, Corpus
 from deepstrf_hf.grid.views import ItemResponses
+from deepstrf_hf.published_split import StimulusSplit
 from deepstrf_hf.raw_tree import RawTree
 from deepstrf_hf.recording import Neuron, Part, Recording
 from tests.toy import Toy, ToyConfig, toy_response, toy_stimulus, write_toy

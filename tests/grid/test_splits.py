@@ -12,8 +12,8 @@ import pytest
 
 from builders.ns1 import Ns1
 from deepstrf_hf import Splits, load
-from deepstrf_hf.corpus import StimulusSplit
 from deepstrf_hf.errors import GridError, UnknownNameError
+from deepstrf_hf.published_split import StimulusSplit
 from tests.grid.built_files import STIM_IDS, TEST_CLIPS
 from tests.grid.examples import names_of, toy
 

@@ -1,4 +1,4 @@
 """Fixtures of the tests of the report page."""
 
-from tests.report_page.browser import browser, chromium  # noqa: F401
+from tests.browser import browser, chromium  # noqa: F401
 from tests.report_page.corpora import know_toys  # noqa: F401

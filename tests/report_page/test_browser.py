@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepstrf_hf import report_page
-from tests.report_page.browser import Watched, opened
+from tests.browser import Watched, opened
 from tests.report_page.corpora import HostileToy, built
 from tests.report_page.test_baseline import write_baseline
 

@@ -60,13 +60,13 @@ class Watched:
         assert {url for url in self.requests if not url.startswith("data:")} == {path.as_uri()}
 
 
-def opened(browser: Any, path: Path, **options: Any) -> Watched:
-    """Open a page; `options` are those of the browser's context."""
+def opened(browser: Any, path: Path, question: str = "", **options: Any) -> Watched:
+    """Open a page, `question` added to its address; `options` are those of the browser's context."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_offline(True)
     watched = Watched(context.new_page())
     watched.page.on("request", lambda request: watched.requests.append(request.url))
     watched.page.on("console", lambda message: watched.complaints.append(message.text))
     watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-    watched.page.goto(path.as_uri())
+    watched.page.goto(path.as_uri() + question)
     return watched
