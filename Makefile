@@ -1,13 +1,16 @@
 # make demo [DATA=/path/to/ns1]   from nothing to a figure
+# make examples [DATA=/path/to/ns1]   all examples, on synthetic or real recordings (DATA_AA1=, DATA_DOWNER= too)
+# make notebooks                  the examples as notebooks, beside them
 # make test                       all tests
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?=
 OUT ?= demo
 JOBS ?= 2
+EXAMPLES := $(filter-out examples/recordings.py,$(wildcard examples/*.py))
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: environment demo test lint clean
+.PHONY: environment demo examples notebooks test lint clean
 
 environment: $(VENV)/.installed
 
@@ -21,6 +24,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: environment
 	$(VENV)/bin/python -m scripts.demo --out '$(OUT)' $(if $(DATA),--data '$(DATA)')
+
+examples: environment
+	for example in $(EXAMPLES); do \
+	  echo "== $$example" && DATA='$(DATA)' OUT='$(OUT)/examples' $(VENV)/bin/python $$example || exit 1; \
+	done
+
+notebooks: environment
+	$(VENV)/bin/jupytext --to notebook $(EXAMPLES)
 
 test: environment
 	$(VENV)/bin/python -m pytest --numprocesses $(JOBS)
