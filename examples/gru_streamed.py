@@ -111,7 +111,8 @@ def poisson_loss(rate, batch):
 # %% [markdown]
 # ## Train
 #
-# `set_epoch` gives each epoch another order. The weights of the epoch with the lowest validation loss are kept.
+# `set_epoch` gives each epoch another order. The weights of the epoch with the lowest validation loss are kept. (The
+# two losses are of different clips, so that one may lie below the other.)
 
 # %%
 model = StateModel(stream.F, stream.N_neurons)
@@ -143,6 +144,7 @@ model.load_state_dict(kept)
 #
 # The ridge STRF of the first example, fitted to the same training clips, validation clips included (it chooses its
 # penalty by cross-validation on them), and scored on the same test clips. `load` gives it the whole grid at once.
+# Being linear it predicts negative rates in silence; the GRU cannot.
 
 # %%
 grid = deepstrf_hf.load(tables, "a1", preprocessing=None)

@@ -37,13 +37,13 @@ def check(question, answer, of_the_grid):
 # %% [markdown]
 # ## Which neurons can be predicted well?
 #
-# `ccmax` is the correlation that a perfect model could reach with the mean over trials; it is in the table of
-# neurons, with everything else that is known of each of them.
+# `ccmax` is the correlation that a perfect model could reach with the mean over trials (Schoppe et al. 2016); it is
+# in the table of neurons, with everything else that is known of each of them.
 
 # %%
 good = ask("SELECT neuron_id, ccmax FROM read_parquet($neurons) WHERE ccmax > 0.7 ORDER BY ccmax DESC", neurons=NEURONS)
 print(good)
-ccmax = grid.compute_neuron_quality()["ccmax"]
+ccmax = grid.compute_neuron_quality(ccmax="schoppe")["ccmax"]
 ids = [neuron["neuron_id"] for neuron in grid.nrn_meta]
 in_grid = sorted(ids[neuron] for neuron in np.flatnonzero(ccmax > 0.7))
 check("ccmax of the good neurons", good["ccmax"], [ccmax[ids.index(name)] for name in good["neuron_id"]])
@@ -109,8 +109,9 @@ numbers["highest rate in the PSTH (spikes/s)"] = psth["rate"].max()
 # %% [markdown]
 # ## What does it listen to? A join
 #
-# The mean spectrogram before a spike needs both tables: each row finds its sound by `stim_id`. It is reverse
-# correlation in two lines: a band's level so many bins earlier, weighted by the spikes, less the mean over all bins.
+# The mean spectrogram before a spike needs both tables: each row finds its sound by `stim_id`. The rest is reverse
+# correlation: a band's level so many bins earlier, weighted by the spikes, less its mean over all bins. Unlike a
+# ridge STRF it is not corrected for what sounds have in common, so it is broader, in time and in frequency.
 
 # %%
 joined = ask(
@@ -157,6 +158,7 @@ recordings.write_numbers("parquet_questions", numbers)
 figure, axes = plt.subplot_mosaic([["ccmax", "average"], ["psth", "psth"]], figsize=(9.5, 6.2), layout="constrained")
 everything = ask("SELECT ccmax FROM read_parquet($neurons) WHERE isfinite(ccmax)", neurons=NEURONS)
 axes["ccmax"].hist(everything["ccmax"], bins=np.arange(0, 1.05, 0.05), color="#b0b6be")
+axes["ccmax"].yaxis.get_major_locator().set_params(integer=True)
 axes["ccmax"].axvline(0.7, color="#d1411b")
 axes["ccmax"].set(
     xlabel="ccmax: best possible correlation with the trial mean",

@@ -47,13 +47,11 @@ def tables(corpus: str, **options: Any) -> Path:
     """
     variable, writer, arguments = _SYNTHETIC[corpus]
     raw = Path(os.environ.get(variable) or OUT / "raw" / corpus)
-    if is_synthetic(corpus) and not raw.exists():
-        sys.path.append(str(Path(__file__).resolve().parents[1]))  # the writers live among the tests
+    if is_synthetic(corpus):
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writers live among the tests
         module, function = writer.split(":")
-        partial = raw.with_name(f"{corpus}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        getattr(importlib.import_module(f"tests.raw_writers.{module}"), function)(partial, **arguments)
-        partial.rename(raw)  # whole or not at all
+        shutil.rmtree(raw, ignore_errors=True)
+        getattr(importlib.import_module(f"tests.raw_writers.{module}"), function)(raw, **arguments)
     report = deepstrf_hf.build(corpus, data_dir=raw, out=OUT / corpus, **options)
     kind = "synthetic" if is_synthetic(corpus) else "real"
     for config, cohort in report.cohorts.items():
