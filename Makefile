@@ -8,6 +8,7 @@ DATA ?=
 OUT ?= demo
 JOBS ?= 2
 EXAMPLES := $(filter-out examples/recordings.py,$(wildcard examples/*.py))
+KERNEL := {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 TORCH := $(shell grep '^torch==' constraints.txt)
 
 .PHONY: environment demo examples notebooks test lint clean
@@ -31,7 +32,7 @@ examples: environment
 	done
 
 notebooks: environment
-	$(VENV)/bin/jupytext --to notebook $(EXAMPLES)
+	$(VENV)/bin/jupytext --to notebook --update-metadata '$(KERNEL)' $(EXAMPLES)
 
 test: environment
 	$(VENV)/bin/python -m pytest --numprocesses $(JOBS)

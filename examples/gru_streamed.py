@@ -53,7 +53,7 @@ class Chosen(IterableDataset):
 
 # Forked workers need no `if __name__ == "__main__":` around a notebook; where processes cannot fork, do without them.
 FORK = "fork" in multiprocessing.get_all_start_methods()
-workers = {"num_workers": 2, "multiprocessing_context": "fork"} if FORK else {}
+workers = {"num_workers": 2, "persistent_workers": True, "multiprocessing_context": "fork"} if FORK else {}
 validation_ids = sorted(stream.description.splits["train"])[::6]
 train = DataLoader(
     Chosen(stream, validation_ids, but=True), batch_size=2, collate_fn=deepstrf_hf.neural_collate, **workers

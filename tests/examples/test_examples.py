@@ -24,7 +24,8 @@ EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "rec
 def run(name: str, directory: Path, **variables: str) -> dict[str, Any]:
     """Run an example in a directory and return the numbers that it wrote."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DATA")}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OUT": "out", "MPLBACKEND": "agg", **variables}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OUT": "out", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+    environment |= variables
     command = [sys.executable, str(FOLDER / f"{name}.py")]
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
