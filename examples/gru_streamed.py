@@ -16,6 +16,7 @@ import multiprocessing
 import os
 
 import matplotlib.pyplot as plt
+import matplotlib.ticker
 import numpy as np
 import recordings
 import torch
@@ -190,10 +191,12 @@ for name, style in (("training", "-"), ("validation", "--")):
     axes["loss"].plot(np.arange(1, EPOCHS + 1), losses[name], style, color=COLOURS["GRU"], label=name)
 axes["loss"].set(xlabel="epoch", ylabel="Poisson loss per bin", title="The GRU learns")
 axes["loss"].legend(frameon=False)
-limits = min(0.0, np.nanmin([cc_norm[name] for name in cc_norm])) - 0.03, 1.03
+limits = np.floor(10 * np.nanmin(list(cc_norm.values()))) / 10, 1.0
 axes["scores"].plot(limits, limits, color="black", linewidth=0.8)
-axes["scores"].scatter(cc_norm["ridge"], cc_norm["GRU"], s=22, color="#50575f")
+axes["scores"].scatter(cc_norm["ridge"], cc_norm["GRU"], s=18, alpha=0.7, color="#50575f", linewidth=0)
 axes["scores"].set(xlim=limits, ylim=limits, aspect="equal", xlabel="cc_norm, ridge STRF", ylabel="cc_norm, GRU")
+for axis in (axes["scores"].xaxis, axes["scores"].yaxis):
+    axis.set_major_locator(matplotlib.ticker.MultipleLocator(0.2))
 axes["scores"].set_title("Test clips, one point per unit")
 best = np.nanargmax(np.nan_to_num(cc_raw["GRU"]))
 shown = slice(0, int(2500 / grid.dt))  # the first 2.5 s of the first test clip

@@ -19,7 +19,7 @@ from deepstrf_hf.errors import GridError
 torch.manual_seed(0)
 ns1 = recordings.tables("ns1")
 aa1 = recordings.tables("crcns_aa1")
-refused = {}
+refused = []
 
 
 def try_to_pool(what, *datasets, **options):
@@ -28,7 +28,7 @@ def try_to_pool(what, *datasets, **options):
         return deepstrf_hf.concat_neural_datasets(datasets, **options)
     except GridError as error:
         print(f"{what}: {error}")
-        refused[what] = str(error)
+        refused.append([what, str(error)])
 
 
 # %% [markdown]
@@ -145,7 +145,8 @@ for epoch in range(EPOCHS):
     for name in streams:
         losses[name].append(float(np.mean(of_epoch[name])))
 numbers["items per epoch"] = {name: len(of_epoch[name]) for name in streams}
-numbers["loss"] = losses
+for name in streams:
+    numbers[f"loss, {name}"] = losses[name]
 
 # %% [markdown]
 # ## Cohorts of one corpus

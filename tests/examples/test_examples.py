@@ -99,7 +99,7 @@ def test_questions_to_parquet_have_the_answers_of_the_grid(tmp_path: Path) -> No
 
 def test_corpora_are_pooled_where_they_agree(tmp_path: Path) -> None:
     numbers = run("pooling_corpora", tmp_path)
-    refused = numbers["refused"]
+    refused = dict(numbers["refused"])
     assert list(refused) == ["as published", "the same bins", "the same bins and number of bands"]
     for message, quantity, mend in zip(
         refused.values(),
@@ -114,7 +114,7 @@ def test_corpora_are_pooled_where_they_agree(tmp_path: Path) -> None:
     assert 8 < numbers["forebrain neurons"] < sum(numbers["neurons"].values())
     assert numbers["items per epoch"] == numbers["sounds"]  # each sound of each corpus, once
     for name, fall in (("NS1", 0.01), ("AA1", 0.003)):  # spikes of the synthetic AA1 do not follow the sound
-        assert numbers["loss"][name][-1] < numbers["loss"][name][0] - fall
+        assert numbers[f"loss, {name}"][-1] < numbers[f"loss, {name}"][0] - fall
     assert 0 < numbers["neurons in both"] <= min(numbers["neurons of the cohorts"])
     assert numbers["neurons of their union"] == sum(numbers["neurons of the cohorts"]) - numbers["neurons in both"]
     assert_drawn(tmp_path, "pooling_coverage", "pooling_corpora")
@@ -163,7 +163,7 @@ def test_ridge_on_real_recordings(real_data: Path, tmp_path: Path) -> None:
 def test_the_recurrent_model_on_real_recordings(real_data: Path, tmp_path: Path) -> None:
     numbers = run("gru_streamed", tmp_path, DATA=str(real_data / "ns1"), EPOCHS="10")
     assert numbers["training loss"][-1] < numbers["training loss"][0]
-    assert numbers["GRU: mean cc_norm, single units at known depth"] > 0.3
+    assert numbers["GRU: mean cc_norm, single units at known depth"] > 0.5
 
 
 def importable(module: str) -> bool:
