@@ -76,8 +76,11 @@ class LearnedBands(torch.nn.Module):
         self.hop, self.n_fft = hop, n_fft
         self.register_buffer("octaves", torch.log2(torch.fft.rfftfreq(n_fft, 1 / audio_fs)[1:] / 1000))  # re 1 kHz
         self.register_buffer("window", torch.hann_window(n_fft))
-        self.transform = Spectrogram and Spectrogram(n_fft, hop_length=hop, power=2, center=False)
-        self.centre = torch.nn.Parameter(torch.linspace(-1.0, float(self.octaves[-1]) - 0.2, n_bands))
+        self.transform = None
+        if Spectrogram is not None:
+            self.transform = Spectrogram(n_fft, hop_length=hop, power=2, center=False)
+        self.lowest, self.highest = float(self.octaves[1]), float(self.octaves[-1])  # 94 Hz and half the rate
+        self.centre = torch.nn.Parameter(torch.linspace(-1.0, self.highest - 0.2, n_bands))
         self.log_width = torch.nn.Parameter(torch.full((n_bands,), float(np.log(0.25))))
 
     def spectrum(self, sound):
@@ -146,6 +149,8 @@ for epoch in range(EPOCHS):
         loss.backward()
         gradients.append(model.front_end.centre.grad.abs().max().item())
         optimizer.step()
+        with torch.no_grad():  # a band is where frequencies are
+            model.front_end.centre.clamp_(model.front_end.lowest, model.front_end.highest)
         of_epoch.append(loss.item())
     losses.append(float(np.mean(of_epoch)))
     print(f"epoch {epoch:3d}: {losses[-1]:.4f}")
