@@ -71,7 +71,7 @@ print(pooled)
 # metadata says where each sound and each neuron comes from, and conditions work on the whole.
 
 # %%
-picture = pooled.plot_coverage(recordings.OUT / "pooling_coverage.png", neurons_by="dataset", stims_by="dataset")
+pooled.plot_coverage(recordings.OUT / "pooling_coverage.png", neurons_by="dataset", stims_by="dataset")
 mask = pooled.nrn_masks.numpy()
 of_sound, of_neuron = (np.array([entry["dataset"] for entry in meta]) for meta in (pooled.stim_meta, pooled.nrn_meta))
 numbers = {
@@ -151,8 +151,8 @@ for name in streams:
 # %% [markdown]
 # ## Cohorts of one corpus
 #
-# The monkeys of Downer et al. (2025) heard sentences (`timit`) and calls (`mvocs`): two cohorts, the same neurons.
-# `join_neurons=True` makes neurons of one id one, with data for the sounds of both.
+# The monkeys of Downer et al. (2025) heard sentences (`timit`) and calls (`mvocs`): two cohorts that have neurons in
+# common. `join_neurons=True` makes neurons of one id one, with data for the sounds of both.
 
 # %%
 downer = recordings.tables("downer2025")
