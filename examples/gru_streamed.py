@@ -26,7 +26,7 @@ import deepstrf_hf
 from deepstrf_hf.strf.ridge import fit_ridge, predict
 from deepstrf_hf.strf.scores import correlation, normalised_correlation
 
-EPOCHS = int(os.environ.get("EPOCHS", 8))
+EPOCHS = int(os.environ.get("EPOCHS", 6))
 torch.manual_seed(0)
 torch.set_num_threads(1)  # the steps of a small recurrent network are too short to be shared among threads
 tables = recordings.tables("ns1")
