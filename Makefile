@@ -1,4 +1,6 @@
 # make demo [DATA=/path/to/ns1]   from nothing to a figure
+# make examples [DATA=/path/to/ns1]   all examples, on synthetic or real recordings (DATA_AA1=, DATA_DOWNER= too)
+# make notebooks                  the examples as notebooks, beside them
 # make test                       all tests
 # make documentation              the documentation site, in site/
 # make release                    all checks, then wheel and source distribution in dist/
@@ -7,9 +9,11 @@ VENV ?= .venv
 DATA ?=
 OUT ?= demo
 JOBS ?= 2
+EXAMPLES := $(filter-out examples/recordings.py,$(wildcard examples/*.py))
+KERNEL := {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: environment demo documentation test lint release clean
+.PHONY: environment demo examples notebooks documentation test lint release clean
 
 environment: $(VENV)/.installed
 
@@ -26,6 +30,14 @@ demo: environment
 
 documentation: environment
 	$(VENV)/bin/python -m mkdocs build --strict
+
+examples: environment
+	for example in $(EXAMPLES); do \
+	  echo "== $$example" && DATA='$(DATA)' OUT='$(OUT)/examples' $(VENV)/bin/python $$example || exit 1; \
+	done
+
+notebooks: environment
+	$(VENV)/bin/jupytext --to notebook --update-metadata '$(KERNEL)' $(EXAMPLES)
 
 test: environment
 	$(VENV)/bin/python -m pytest --numprocesses $(JOBS)

@@ -65,13 +65,27 @@ def _add_arguments(section: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a section, or all, and print the report."""
     chosen = parser().parse_args(arguments)
+    reports: dict[str, Report] = {}
+    faults: list[str] = []
     try:
         environment = environment_of(chosen.peer_python)
         with _directory(chosen.scratch) as scratch:
-            reports = _run(chosen, environment, scratch)
+            try:
+                reports.update(_run(chosen, environment, scratch))
+            finally:  # what was measured is told even if a later section fails, perhaps after an hour
+                faults += [fault for report in reports.values() for fault in report.faults]
+                if reports:
+                    _tell(chosen, environment, reports, faults)
     except JobFailedError as error:
         raise SystemExit(str(error)) from error
-    faults = [fault for report in reports.values() for fault in report.faults]
+    if faults:
+        raise SystemExit(f"Not all of this can be trusted: {len(faults)} faults, listed above")
+
+
+def _tell(
+    chosen: argparse.Namespace, environment: Environment, reports: Mapping[str, Report], faults: Sequence[str]
+) -> None:
+    """Print the report, and write what else is wanted."""
     print(_markdown(reports, environment, chosen.size))
     if faults:
         print("\n# Faults\n", *(f"- {fault}" for fault in faults), sep="\n")
@@ -83,8 +97,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from scripts.benchmarks.plots import draw_curves  # matplotlib is needed for nothing else
 
         draw_curves([curve for report in reports.values() for curve in report.curves], chosen.plots)
-    if faults:
-        raise SystemExit(f"Not all of this can be trusted: {len(faults)} faults, listed above")
 
 
 @contextmanager
@@ -96,16 +108,15 @@ def _directory(scratch: Path | None) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _run(chosen: argparse.Namespace, environment: Environment, scratch: Path) -> dict[str, Report]:
+def _run(chosen: argparse.Namespace, environment: Environment, scratch: Path) -> Iterator[tuple[str, Report]]:
+    """Yield the name and the report of each section, when it is done."""
     known: dict[str, Any] = {}
-    reports = {}
     for name in SECTIONS if chosen.section == ALL else [chosen.section]:
         section = importlib.import_module(SECTIONS[name])
         parts = tuple(getattr(chosen, "parts", section.PARTS))
         corpora = tuple(getattr(chosen, "corpora", DEFAULT_CORPORA))
         built = getattr(chosen, "built", None)
-        reports[name] = section.run(Request(chosen.size, parts, environment, scratch, corpora, built, known))
-    return reports
+        yield name, section.run(Request(chosen.size, parts, environment, scratch, corpora, built, known))
 
 
 def _markdown(reports: Mapping[str, Report], environment: Environment, size: str) -> str:

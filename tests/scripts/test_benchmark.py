@@ -104,6 +104,22 @@ def test_a_tiny_run_of_streaming(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert [goal["least"] for goal in found["goals"]] == [0.7] * 4 and "goal" not in row_of(printed, "job")
 
 
+def test_what_was_measured_is_told_though_a_later_section_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(request: Request) -> Report:
+        raise JobFailedError("a job failed")
+
+    for module in (building, opening, grid, batch, hub):
+        monkeypatch.setattr(module, "run", lambda request: Report("## Measured", {"one": 1}))
+    monkeypatch.setattr(streaming, "run", fail)
+    figures = tmp_path / "figures.json"
+    with pytest.raises(SystemExit, match="a job failed"):
+        benchmark.main(["all", "--size", "tiny", "--json", str(figures)])
+    assert capsys.readouterr().out.count("## Measured") == 4
+    assert json.loads(figures.read_text())["sections"] == dict.fromkeys(("build", "open", "grid", "batch"), {"one": 1})
+
+
 def test_ratios_and_verdicts() -> None:
     answers = GridAnswers()
     for fraction in FRACTIONS:
