@@ -16,6 +16,7 @@ from tests.documentation.blocks import ROOT
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = GROUP.commands
+COMPLETION = {name for option in GROUP.params if option.callback is not None for name in option.opts}
 UsageError: Any = typer.BadParameter.__base__
 """Of the click that this typer uses, which may be a copy of its own."""
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -46,6 +47,8 @@ def parse(line: str) -> None:
 
 
 def _parse_ours(words: list[str]) -> None:
+    if COMPLETION.intersection(words) == set(words):  # typer would carry these out while it parses
+        return
     with GROUP.make_context("deepstrf-hf", list(words)) as context:
         name, command, rest = GROUP.resolve_command(context, [*context._protected_args, *context.args])
         command.make_context(name, rest, parent=context).close()
