@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from deepstrf_hf.coverage_axes import AxisEntries
 from deepstrf_hf.coverage_drawing import Coverage, draw_coverage
 from deepstrf_hf.errors import GridError, ParameterError, unknown_name
 from deepstrf_hf.grid.export import ids
+from deepstrf_hf.whole_file import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,6 +64,8 @@ def plot_coverage(
         Nothing is selected, or nobody heard anything.
     MissingDependencyError
         No matplotlib.
+    OutputDirectoryError
+        The system does not let it be written.
     """
     target = None if path is None else _checked_path(path)
     trials = dataset.n_trials
@@ -174,13 +176,6 @@ def _checked_path(path: str | Path) -> Path:
 
 
 def _write(figure: Figure, path: Path) -> None:
-    """Write a picture so that the path holds a whole one at all times."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     ending = path.suffix.removeprefix(".").lower()
     stamp = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}[ending]
-    try:
-        figure.savefig(unfinished, format=ending, metadata={stamp: None})
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, lambda where: figure.savefig(where, format=ending, metadata={stamp: None}), "A picture")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from deepstrf_hf.baselines.settings import Settings
 from deepstrf_hf.linear_baseline import PublishedScore
 from deepstrf_hf.strf.ridge import RidgeStrf
 from deepstrf_hf.strf.scores import CORRELATIONS, mean_and_median
+from deepstrf_hf.whole_file import write_whole
 
 if TYPE_CHECKING:
     from deepstrf_hf.grid.dataset import NeuralDataset
@@ -141,9 +141,11 @@ class Baseline:
         }
 
     def write(self, directory: str | Path = ".") -> Path:
-        """Write ``<corpus>_<config>_baseline.json``; the file is whole at all times."""
+        """Write ``<corpus>_<config>_baseline.json``, whole (errors as in `write_whole`)."""
         text = json.dumps(self.to_json(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        return _written(Path(directory) / f"{self.name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+        return write_whole(
+            Path(directory) / f"{self.name}.json", lambda path: path.write_text(text, encoding="utf-8"), "The scores"
+        )
 
     def draw(self, directory: str | Path = ".") -> Path | None:
         """Draw ``<corpus>_<config>_baseline.png``: the best receptive fields and all scores.
@@ -157,12 +159,14 @@ class Baseline:
         ------
         MissingDependencyError
             matplotlib is not installed.
+        OutputDirectoryError
+            As in `write_whole`.
         """
         from deepstrf_hf.baselines.drawing import best_neurons, draw_baseline
 
         if not best_neurons(self):
             return None
-        return _written(Path(directory) / f"{self.name}.png", lambda path: draw_baseline(self, path))
+        return write_whole(Path(directory) / f"{self.name}.png", lambda path: draw_baseline(self, path), "The figure")
 
 
 def average(divisions: Sequence[FittedDivision]) -> tuple[dict[str, Float], dict[str, list[int]]]:
@@ -194,15 +198,3 @@ def average(divisions: Sequence[FittedDivision]) -> tuple[dict[str, Float], dict
 
 def _or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def _written(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let a file be written beside its place, and put it there when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        write(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path

@@ -6,14 +6,13 @@ import base64
 import hashlib
 import importlib.resources
 import math
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepstrf_hf.corpus import Corpus, Redistribution
-from deepstrf_hf.errors import MissingDependencyError, OutputDirectoryError, ParameterError
+from deepstrf_hf.errors import MissingDependencyError, ParameterError
 from deepstrf_hf.licence_gate import VERDICTS
 from deepstrf_hf.registry import load_builder
 from deepstrf_hf.report import BuildReport
@@ -23,6 +22,7 @@ from deepstrf_hf.report_html.cohorts import CohortSection, gather_cohort
 from deepstrf_hf.report_html.stimuli import Room, add_pictures, add_sounds
 from deepstrf_hf.repository import Repository
 from deepstrf_hf.verification_sources import HubSource
+from deepstrf_hf.whole_file import write_whole
 
 try:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -126,7 +126,7 @@ def report_page(
     _embed(sections, room)
     content = page.render()
     path = Path(output)
-    _write(path, content)
+    write_whole(path, lambda unfinished: unfinished.write_bytes(content), "The page")
     return ReportPage(path, len(content), tuple(dict.fromkeys(page.notes())))
 
 
@@ -234,19 +234,3 @@ def _verdict(corpus: Corpus) -> str:
         return "The licence allows the data to be handed on."
     verdict = VERDICTS[corpus.redistribution].format(what="the data")
     return f"{verdict[0].upper()}{verdict[1:]}."
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that the path holds a whole one at all times."""
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputDirectoryError(
-            "The page cannot be written", path=path, found=error, mend="make room, or allow writing, there"
-        ) from error
