@@ -39,8 +39,9 @@ examples: environment
 notebooks: environment
 	$(VENV)/bin/jupytext --to notebook --update-metadata '$(KERNEL)' $(EXAMPLES)
 
+# Each process computes with one thread: together they have no more than the processors.
 test: environment
-	$(VENV)/bin/python -m pytest --numprocesses $(JOBS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses $(JOBS)
 
 lint: environment
 	$(VENV)/bin/ruff check .

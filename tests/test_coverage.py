@@ -12,7 +12,7 @@ from PIL import Image
 from deepstrf_hf import NeuralDataset, coverage
 from deepstrf_hf.coverage import plot_coverage
 from deepstrf_hf.coverage_axes import AxisEntries
-from deepstrf_hf.errors import GridError, ParameterError, UnknownNameError
+from deepstrf_hf.errors import GridError, OutputDirectoryError, ParameterError, UnknownNameError
 from tests.grid.examples import TOY_TRIALS, toy
 
 
@@ -344,7 +344,7 @@ def test_a_failure_leaves_the_picture_before(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(Figure, "savefig", fail_half_way)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OutputDirectoryError, match="disk full"):
         plot_coverage(toy(), path)
     assert path.read_bytes() == b"the picture before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["coverage.png"]
