@@ -35,7 +35,7 @@ def chromium() -> str:
     return str(found)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: where Playwright runs, no other test has an event loop of its own
 def browser(chromium: str) -> Iterator[Any]:
     """Return a running browser."""
     from playwright.sync_api import sync_playwright
